@@ -1,0 +1,166 @@
+/**
+ * The domain's own types: what routes (and later other facades) hand to the core and get back.
+ * Times are milliseconds, sizes bytes unless the name says otherwise; `null` means "none".
+ */
+import type { Network, Resources } from '../engine/types.ts'
+
+export interface CallOptions {
+  /** The client's: aborted when it has gone. */
+  signal?: AbortSignal | undefined
+}
+
+export type SandboxStatus = 'creating' | 'running' | 'paused' | 'stopped' | 'failed'
+export type OnTimeout = 'delete' | 'stop'
+
+/** What a caller may choose; what is absent gets the server's default. */
+export interface CreateSandbox {
+  template?: string | undefined
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  timeoutSeconds?: number | undefined
+  metadata?: Record<string, string> | undefined
+  user?: string | undefined
+  resources?: Partial<Resources> | undefined
+  network?: Network | undefined
+  onTimeout?: OnTimeout | undefined
+  name?: string | undefined
+}
+
+/** A sandbox as the API shows it. */
+export interface Sandbox {
+  id: string
+  name: string | null
+  status: SandboxStatus
+  /** Why the status is what it is, when there is something to say: `out of memory`, the reason of a failed start… */
+  reason: string | null
+  template: string
+  cwd: string
+  user: string
+  envs: Record<string, string>
+  metadata: Record<string, string>
+  resources: Resources
+  network: Network
+  timeoutSeconds: number
+  onTimeout: OnTimeout
+  createdAt: number
+  /** When inactivity ends it, as things stand; null while a call is running or when it is not running. */
+  expiresAt: number | null
+}
+
+export interface SandboxFilter {
+  status?: SandboxStatus | undefined
+  template?: string | undefined
+  name?: string | undefined
+  /** All pairs must match. */
+  metadata?: Record<string, string> | undefined
+  /** 1 to 1,000. */
+  limit: number
+  /** From the page before. */
+  cursor?: string | undefined
+}
+
+export interface SandboxPage {
+  sandboxes: Sandbox[]
+  /** null on the last page. */
+  nextCursor: string | null
+}
+
+export type Reason = 'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed'
+
+export interface Usage {
+  cpuSeconds: number
+  peakMemoryBytes: number
+  wallSeconds: number
+}
+
+export interface RunCommand {
+  command: string
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  timeoutMs?: number | undefined
+  user?: string | undefined
+  /** Most bytes kept of each of stdout and stderr; head and tail when cut. */
+  outputLimitBytes?: number | undefined
+}
+
+export interface CommandResult {
+  processId: string
+  stdout: Uint8Array
+  stderr: Uint8Array
+  exitCode: number
+  reason: Reason
+  signal: string | null
+  usage: Usage
+  /** Some of stdout or stderr was left out. */
+  truncated: boolean
+  startedAt: number
+  finishedAt: number
+}
+
+export interface RunCode {
+  code: string
+  language?: string | undefined
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  timeoutMs?: number | undefined
+  user?: string | undefined
+  outputLimitBytes?: number | undefined
+}
+
+export interface LogLine {
+  /** With its line end, as written; the last one may have none. */
+  line: string
+  error: boolean
+  timestampMs: number
+}
+
+export interface CodeError {
+  name: string
+  value: string
+  traceback: string[] | null
+}
+
+export interface CodeResult {
+  language: string
+  logs: { stdout: LogLine[]; stderr: LogLine[] }
+  error: CodeError | null
+  exitCode: number
+  reason: Reason
+  signal: string | null
+  usage: Usage
+  truncated: boolean
+  startedAt: number
+  finishedAt: number
+}
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char_device' | 'block_device'
+
+export interface FileEntry {
+  name: string
+  /** The name's bytes when they are not UTF-8, base64. */
+  nameBase64: string | null
+  path: string
+  type: FileType
+  sizeBytes: number
+  /** Lower 12 bits. */
+  mode: number
+  uid: number
+  gid: number
+  mtime: number
+  /** Where a symlink points. */
+  target: string | null
+}
+
+export interface RunningProcess {
+  id: string
+  pid: number
+  command: string
+  cwd: string
+  user: string
+  state: 'running' | 'exited'
+  startedAt: number
+  endedAt: number | null
+  exitCode: number | null
+  signal: string | null
+  reason: Reason | null
+}

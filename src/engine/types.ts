@@ -1,0 +1,137 @@
+/**
+ * The engine port: all that the core knows of what runs sandboxes. Two adapters: `docker/` and `local/`.
+ * Every call takes an AbortSignal from the caller and has a deadline of its own inside; errors are SandboxErrors:
+ * ENGINE_UNAVAILABLE (nothing answers; `retryAfterSeconds` set), ENGINE_TIMEOUT, SANDBOX_NOT_FOUND (the engine has no such
+ * sandbox), SANDBOX_STATE_CONFLICT, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, SANDBOX_START_FAILED, DISK_FULL, NOT_SUPPORTED_BY_ENGINE.
+ */
+import type { Duplex, Readable } from 'node:stream'
+
+export interface CallOptions {
+  /** Ends the call with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** Limits of one sandbox, each within the server's. */
+export interface Resources {
+  /** Cores, fractions allowed. */
+  cpus: number
+  memoryMb: number
+  /** Processes and threads, the agent's (about 40) included. */
+  pids: number
+  /** Writable layer. Enforced where the engine can (EngineInfo.diskLimit), null: no limit asked. */
+  diskMb: number | null
+}
+
+export type Network = 'internet' | 'none'
+
+/** What an image says of itself, read once per image id. */
+export interface Template {
+  /** As the client named it, e.g. `python:3.13`. */
+  reference: string
+  imageId: string
+  /** The image's ENV. */
+  env: Record<string, string>
+  /** The image's USER, null when it names none. */
+  user: string | null
+  /** The image's WORKDIR, null when it names none. */
+  workdir: string | null
+  /** Paths the image declares as VOLUME. */
+  volumes: string[]
+}
+
+export interface SandboxSpec {
+  /** 20 characters of [a-z0-9], the core's. */
+  id: string
+  template: Template
+  resources: Resources
+  network: Network
+  /**
+   * Opaque text of the core's that never changes for this sandbox (≤ 8 KiB); kept with it in the engine, signed with the
+   * instance's secret together with the id, and given back by `list`.
+   */
+  record: string
+}
+
+/** The engine's own handle: the full container id for Docker. Opaque to the core, stored in its database. */
+export type EngineRef = string
+
+export type EngineStatus = 'created' | 'running' | 'paused' | 'stopped'
+
+export interface EngineSandbox {
+  id: string
+  ref: EngineRef
+  status: EngineStatus
+  record: string
+  /** Exit code of the last run, null while running or never started. */
+  exitCode: number | null
+  /** The kernel's out-of-memory killer ended PID 1. */
+  outOfMemory: boolean
+}
+
+/** Seen without polling, in order per sandbox. `ref` when the engine knows it. */
+export type EngineEvent =
+  | { type: 'died'; id: string; ref: EngineRef; exitCode: number | null; outOfMemory: boolean }
+  | { type: 'started' | 'paused' | 'resumed' | 'removed' | 'outOfMemory'; id: string; ref: EngineRef }
+  /** The stream of events was lost and is back: what happened between is unknown, reconcile. */
+  | { type: 'resync' }
+
+export interface EngineInfo {
+  name: 'docker' | 'local'
+  version: string
+  /** How `connect` reaches the agent. */
+  link: 'dial' | 'exec' | 'stdio'
+  /** Whether resources.diskMb is enforced. */
+  diskLimit: boolean
+  /** Sentences an operator should read at start (old runc, no disk limit…). */
+  warnings: string[]
+}
+
+/** What `create` made, and what the engine decides itself: `local` has one folder and one user, `docker` leaves both to the caller. */
+export interface EngineCreated {
+  ref: EngineRef
+  fixed: { cwd: string; user: string } | null
+}
+
+export interface Engine {
+  /** Reads the engine, prepares what is shared (agent volume, network), probes the link. Called once before all else; may be called again after a loss. */
+  open(options?: CallOptions): Promise<EngineInfo>
+
+  /** The image's own settings; pulls it when it is not there and a registry answers. TEMPLATE_NOT_FOUND with name and reason. */
+  resolveTemplate(reference: string, options?: CallOptions): Promise<Template>
+
+  /** Makes the sandbox, not started. Leaves nothing behind when it throws. */
+  create(spec: SandboxSpec, options?: CallOptions): Promise<EngineCreated>
+
+  /** Starts a created or stopped sandbox. Throws SANDBOX_START_FAILED with `details.output`, the last lines the container printed. No-op when running. */
+  start(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
+
+  /** Ends all processes at once; the disk stays. No-op when stopped. The agent's graceful phase comes before, see core. */
+  stop(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
+
+  pause(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
+  resume(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
+
+  /** Kills and removes the sandbox with all it wrote, and the link's files on the host. Idempotent: nothing there is success. */
+  remove(id: string, ref: EngineRef | null, options?: CallOptions): Promise<void>
+
+  /** Every sandbox of this instance whose signature is right, running or not. Others are not ours, whatever their labels say. */
+  list(options?: CallOptions): Promise<EngineSandbox[]>
+
+  /** SANDBOX_NOT_FOUND when the engine has it no more. */
+  inspect(id: string, ref: EngineRef, options?: CallOptions): Promise<EngineSandbox>
+
+  /** Until the signal aborts; reconnects by itself, with a `resync` event after each gap. */
+  events(options: { signal: AbortSignal }): AsyncIterable<EngineEvent>
+
+  /** A byte stream on which the agent of a running sandbox speaks HTTP/2. The caller destroys it. A new call after a loss gives a new one. */
+  connect(id: string, ref: EngineRef, options?: CallOptions): Promise<Duplex>
+
+  /** Tar of one path of a stopped sandbox. FILE_NOT_FOUND. The caller reads to the end or destroys it. */
+  readArchive(id: string, ref: EngineRef, path: string, options?: CallOptions): Promise<Readable>
+
+  /** Unpacks a tar that the server itself made (never a client's) below an existing folder of a stopped sandbox. */
+  writeArchive(id: string, ref: EngineRef, path: string, tar: Readable, options?: CallOptions): Promise<void>
+
+  /** Releases connections and timers. Sandboxes stay as they are. Idempotent. */
+  close(): Promise<void>
+}
