@@ -1,0 +1,47 @@
+import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
+import { CommandExecution, CommandResponse } from './command.ts'
+import { Usage } from './execution.ts'
+import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
+import { Health, Message, Readiness } from './health.ts'
+import { Problem } from './problem.ts'
+import { ProcessInfo, ProcessList } from './process.ts'
+import {
+  DeleteResponse,
+  Resources,
+  ResourcesRequest,
+  SandboxAction,
+  SandboxCreate,
+  SandboxInfo,
+  SandboxList,
+  SandboxResponse,
+} from './sandbox.ts'
+
+/** Every schema with an `$id`, each after those it refers to. The root app adds them in this order. */
+export const allSchemas = [
+  Problem,
+  Message,
+  Health,
+  Readiness,
+  ResourcesRequest,
+  SandboxCreate,
+  Resources,
+  SandboxInfo,
+  SandboxResponse,
+  SandboxList,
+  SandboxAction,
+  DeleteResponse,
+  Usage,
+  CommandExecution,
+  CommandResponse,
+  CodeExecution,
+  LogLine,
+  Logs,
+  ExecutionError,
+  Result,
+  ExecutionResponse,
+  FileSystemAction,
+  FileInfo,
+  FileSystemResponse,
+  ProcessInfo,
+  ProcessList,
+]

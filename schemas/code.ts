@@ -1,0 +1,108 @@
+import { cwd, envs, Language, outputLimitBytes, Timestamp, user } from './common.ts'
+import { MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
+import { Nullable, NullableRef, Ref, type Static, Type } from './typebox.ts'
+
+export const CodeExecution = Type.Object(
+  {
+    code: Type.String({ 'x-max-bytes': 8_388_608, description: 'The program. At most 8 MiB.' }),
+    language: Type.Optional(
+      Language(
+        '`python` (default), `javascript`, `typescript`, `bash`, or another whose interpreter is in the image; case does not matter.',
+      ),
+    ),
+    timeout: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: MAX_RUN_SECONDS,
+        description: 'Seconds after which the run is ended, with an error named `TimeoutError`. 0 or absent: 300.',
+      }),
+    ),
+    cwd: Type.Optional(cwd("Folder to run in. Empty or absent: the sandbox's.")),
+    envs: Type.Optional(envs("Environment on top of the sandbox's, for this run.")),
+    user: Type.Optional(user("Who runs it. Absent: the sandbox's user.")),
+    output_limit_bytes: Type.Optional(outputLimitBytes()),
+  },
+  { $id: 'CodeExecution', description: 'A program to run to its end.' },
+)
+export type CodeExecution = Static<typeof CodeExecution>
+
+export const LogLine = Type.Object(
+  {
+    line: Type.String({ description: 'One line with its line end, as written; the last one may have none.' }),
+    error: Type.Boolean({ description: 'It was written to standard error.' }),
+    timestamp: Type.Number({ description: 'When it was written, in unix seconds.' }),
+  },
+  { $id: 'LogLine', description: 'One line that the program printed.' },
+)
+export type LogLine = Static<typeof LogLine>
+
+export const Logs = Type.Object(
+  {
+    stdout: Type.Array(Ref(LogLine), { description: 'Lines of standard output, in order.' }),
+    stderr: Type.Array(Ref(LogLine), { description: 'Lines of standard error, in order.' }),
+  },
+  { $id: 'Logs', description: 'What the program printed.' },
+)
+export type Logs = Static<typeof Logs>
+
+export const ExecutionError = Type.Object(
+  {
+    name: Type.String({
+      description: 'Kind of error as the language names it: `ZeroDivisionError`; `TimeoutError` at the time limit.',
+    }),
+    value: Type.String({ description: 'Its message.' }),
+    traceback: Nullable(Type.Array(Type.String()), {
+      description: 'Its frames, line by line; null when the language gives none.',
+    }),
+  },
+  { $id: 'ExecutionError', description: 'The error that ended the program.' },
+)
+export type ExecutionError = Static<typeof ExecutionError>
+
+const format = (what: string) => Nullable(Type.String(), { description: `${what}; null when there is none.` })
+
+export const Result = Type.Object(
+  {
+    type: Type.String({ description: 'MIME type of `value`.' }),
+    value: Type.Unknown({ description: 'The value in the form of `type`.' }),
+    mime_type: Nullable(Type.String(), { description: 'The same as `type`.' }),
+    text: format('Plain text'),
+    html: format('HTML'),
+    png: format('PNG image, base64'),
+    jpeg: format('JPEG image, base64'),
+    pdf: format('PDF document, base64'),
+    svg: format('SVG image'),
+    latex: format('LaTeX'),
+    json: Type.Unknown({ description: 'JSON value; null when there is none.' }),
+    markdown: format('Markdown'),
+    raw: Type.Unknown({ description: 'Every form that the language gave, by MIME type; null when there is none.' }),
+  },
+  { $id: 'Result', description: 'Something that the program displayed.' },
+)
+export type Result = Static<typeof Result>
+
+export const ExecutionResponse = Type.Object(
+  {
+    text: Nullable(Type.String(), {
+      description: 'The main result as text; null when there is none. What was printed is in `logs`.',
+    }),
+    logs: Ref(Logs),
+    results: Type.Array(Ref(Result), { description: 'What was displayed, in order.' }),
+    error: NullableRef(ExecutionError),
+    created_at: Nullable(Timestamp('When the run began.')),
+    finished_at: Nullable(Timestamp('When the run ended.')),
+    language: Type.String({ description: 'The language it ran as.' }),
+    exit_code: Type.Integer({
+      description: "The interpreter's; 128 + n when signal n ended it, 124 at the time limit.",
+    }),
+    reason: Reason,
+    signal: Nullable(Type.String(), { description: 'Name of the signal that ended it, as `SIGKILL`.' }),
+    usage: Ref(Usage),
+    truncated: Type.Boolean({ description: 'Some of the output was left out: see `output_limit_bytes`.' }),
+  },
+  {
+    $id: 'ExecutionResponse',
+    description: 'How the run ended and what it gave. An error of the program is in `error`, with status 200.',
+  },
+)
+export type ExecutionResponse = Static<typeof ExecutionResponse>

@@ -1,0 +1,20 @@
+/** What commands and code have in common. */
+import { type Static, StringEnum, Type } from './typebox.ts'
+
+/** A week: longer is a mistake in the unit. */
+export const MAX_RUN_SECONDS = 604_800
+
+export const Usage = Type.Object(
+  {
+    cpu_seconds: Type.Number({ description: 'Processor time of the process and what it started, in seconds.' }),
+    peak_memory_bytes: Type.Number({ description: 'Most memory it held at once, in bytes.' }),
+    wall_seconds: Type.Number({ description: 'From start to end, in seconds.' }),
+  },
+  { $id: 'Usage', description: 'What the run used.' },
+)
+export type Usage = Static<typeof Usage>
+
+export const Reason = StringEnum(['exited', 'signaled', 'timeout', 'out_of_memory', 'killed'], {
+  description:
+    'How it ended: by itself, by a signal, at its time limit, for want of memory, or killed through this API.',
+})
