@@ -1,0 +1,95 @@
+/** Puts the HTTP server together; every plugin is registered here, in order. It never listens. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { type FastifyBaseLogger, fastify } from 'fastify'
+import packageJson from '../package.json' with { type: 'json' }
+import { allSchemas } from '../schemas/all.ts'
+import { Type } from '../schemas/typebox.ts'
+import type { TypedApp } from './http/app-type.ts'
+import { serveDocs } from './http/docs.ts'
+import { finishBeforeClose } from './http/graceful-close.ts'
+import { guardOrigins } from './http/guard.ts'
+import { HTTP_DEFAULTS, type HttpConfig } from './http/http-config.ts'
+import { parseJsonBodies } from './http/json-body.ts'
+import { logRequests } from './http/logger.ts'
+import { answerUnknownRoutes } from './http/not-found.ts'
+import { documentRoutes } from './http/openapi.ts'
+import { answerWithProblems } from './http/problem.ts'
+import { serverOptions } from './http/server-options.ts'
+import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
+import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
+import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
+import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
+import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
+import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
+import { rootRoutes } from './routes/root.ts'
+import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
+
+/** What the routes call. The core's classes fit; tests of the edge pass small ones. */
+export interface Deps {
+  /** What is absent gets HTTP_DEFAULTS. */
+  config: Partial<HttpConfig>
+  sandboxes: SandboxRoutesOptions['sandboxes'] & ActionRoutesOptions['sandboxes']
+  commands: CommandRoutesOptions['commands']
+  code: CodeRoutesOptions['code']
+  files: FilesystemRoutesOptions['files']
+  processes: ProcessRoutesOptions['processes']
+  health: HealthRoutesOptions['health']
+  /** None: nothing is logged. */
+  logger?: FastifyBaseLogger
+}
+
+const { version } = packageJson
+
+const INFO = {
+  title: 'K2 Sandbox API',
+  description: 'API for managing Docker-based sandboxes',
+  version,
+  tags: [
+    { name: 'sandboxes', description: 'Make, find, stop, wake and delete sandboxes.' },
+    { name: 'execution', description: 'Run commands and code in a sandbox.' },
+    { name: 'files', description: "A sandbox's files." },
+    { name: 'processes', description: 'What runs in a sandbox.' },
+    { name: 'server', description: 'The server itself.' },
+  ],
+}
+
+export async function buildApp(deps: Deps): Promise<TypedApp> {
+  const config: HttpConfig = { ...HTTP_DEFAULTS, ...deps.config }
+  const app: TypedApp = fastify(serverOptions(config, deps.logger)).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.maxConnections = config.maxConnections
+  for (const schema of allSchemas) app.addSchema(schema)
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+  })
+  if (deps.logger) logRequests(app)
+  answerWithProblems(app)
+  finishBeforeClose(app, { graceMs: config.shutdownGraceMs })
+  guardOrigins(app, config)
+  answerUnknownRoutes(app)
+  parseJsonBodies(app)
+
+  await documentRoutes(app, INFO)
+  await serveDocs(app)
+  await app.register(async (api: TypedApp) => {
+    refuseUnknownQueries(api)
+    await api.register(rootRoutes)
+    await api.register(healthRoutes, { health: deps.health, version })
+    await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
+    await api.register(actionRoutes, { sandboxes: deps.sandboxes })
+    await api.register(codeRoutes, { code: deps.code })
+    await api.register(commandRoutes, { commands: deps.commands })
+    await api.register(filesystemRoutes, { files: deps.files, fileBodyLimitBytes: config.fileBodyLimitBytes })
+    await api.register(processRoutes, { processes: deps.processes })
+  })
+  await app.ready()
+  return app
+}
+
+/** A route that declares no query parameters has none: a mistyped one is told, not ignored. */
+function refuseUnknownQueries(api: TypedApp): void {
+  const none = Type.Object({}, { additionalProperties: false })
+  api.addHook('onRoute', (route) => {
+    if (route.schema) route.schema.querystring ??= none
+  })
+}

@@ -1,0 +1,27 @@
+/** The log: one JSON object a line (so control characters are escaped), no headers, no bodies, no query strings. */
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+
+/** A logger for what starts before the app does; give it to buildApp too. Levels are pino's, `silent` included. */
+export function createLogger({ level }: { level: string }): FastifyBaseLogger {
+  // Fastify brings pino and makes it; an instance is the supported way to it.
+  return fastify({ logger: { level } }).log
+}
+
+/** One line a request, when it has been answered or cut. */
+export function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      method: request.method,
+      path: pathOf(request),
+      status: reply.statusCode,
+      duration_ms: reply.elapsedTime,
+    }
+    request.log.info(fields, 'answered')
+  })
+}
+
+const MAX_PATH_CHARACTERS = 512
+
+export function pathOf(request: FastifyRequest): string {
+  return (request.url.split('?', 1)[0] ?? '').slice(0, MAX_PATH_CHARACTERS)
+}

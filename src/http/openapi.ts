@@ -1,0 +1,89 @@
+/** The document: OpenAPI 3.1, made from the routes' schemas. */
+import swagger from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
+import { type ErrorCode, SandboxError } from '../errors.ts'
+import { ERROR_SENTENCES } from './error-sentences.ts'
+import { NOTES, type OperationNotes } from './operation.ts'
+import { toProblem } from './problem.ts'
+
+interface Info {
+  title: string
+  description: string
+  version: string
+  tags: { name: string; description: string }[]
+}
+
+/** Register it before the routes: those that came earlier are missing from the document. */
+export async function documentRoutes(app: FastifyInstance, { title, description, version, tags }: Info): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, description, version, license: { name: 'MIT', identifier: 'MIT' } as { name: string } },
+      servers: [{ url: 'http://127.0.0.1:8000', description: 'Where `npm start` listens.' }],
+      tags,
+    },
+    refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`) },
+    transformObject: (input) => {
+      const document = 'openapiObject' in input ? input.openapiObject : input.swaggerObject
+      for (const item of Object.values(document.paths ?? {})) finishPath(item as PathItem)
+      return document
+    },
+  })
+}
+
+interface Media {
+  schema: unknown
+  examples?: Record<string, { value: unknown }>
+}
+interface DocumentedOperation {
+  requestBody?: { required?: boolean; content: Record<string, Media> }
+  responses: Record<string, { description: string; content: Record<string, Media> }>
+  [NOTES]?: OperationNotes
+}
+type PathItem = Record<string, DocumentedOperation>
+
+/** Moves each operation's notes to where OpenAPI wants them. Done once per operation: the document is made anew each time. */
+function finishPath(item: PathItem): void {
+  for (const operation of Object.values(item)) {
+    const notes = operation[NOTES]
+    if (!notes) continue
+    delete operation[NOTES]
+    if (operation.requestBody) {
+      operation.requestBody.required = !notes.bodyOptional
+      addExamples(operation.requestBody.content['application/json'], notes.requestExamples)
+    }
+    for (const [status, response] of Object.entries(operation.responses)) {
+      const json = response.content['application/json']
+      if (status === '200') {
+        response.description = 'Done.'
+        addExamples(json, notes.answerExamples)
+      } else {
+        const codes = notes.errors[status] ?? ['INTERNAL']
+        response.content = {
+          'application/problem+json': { schema: json?.schema, examples: named(problemExamples(codes)) },
+        }
+      }
+    }
+  }
+}
+
+function addExamples(media: Media | undefined, examples: Record<string, unknown> | undefined): void {
+  if (media && examples) media.examples = named(examples)
+}
+
+const named = (examples: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]))
+
+function problemExamples(codes: ErrorCode[]): Record<string, unknown> {
+  return Object.fromEntries(codes.map((code) => [code, problemExample(code)]))
+}
+
+function problemExample(code: ErrorCode): unknown {
+  const details =
+    code === 'VALIDATION_FAILED'
+      ? { errors: [{ loc: ['body', 'timeout'], msg: 'value is not a valid integer', type: 'type_error.integer' }] }
+      : code === 'SANDBOX_START_FAILED'
+        ? { output: 'sh: 1: server: not found\n' }
+        : {}
+  return toProblem(new SandboxError(code, ERROR_SENTENCES[code], { details }), 'f3b1c2d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d')
+}

@@ -1,0 +1,95 @@
+/** One operation of the API: what Fastify validates and serialises by, and what the document says of it. */
+
+import { Problem } from '../../schemas/problem.ts'
+import type { TSchema } from '../../schemas/typebox.ts'
+import { Ref } from '../../schemas/typebox.ts'
+import { ERROR_STATUS, type ErrorCode } from '../errors.ts'
+
+/** Example name → value. */
+export type Examples = Record<string, unknown>
+
+export interface Operation {
+  operationId: string
+  tag: string
+  /** A few words. */
+  summary: string
+  /** What it does, what it leaves, what can go wrong. Markdown. */
+  description: string
+  params?: TSchema
+  querystring?: TSchema
+  body?: TSchema
+  /** A request without a body is the same as one with `{}`. */
+  bodyOptional?: boolean
+  requestExamples?: Examples
+  /** Of the 200 answer. */
+  answer: TSchema
+  answerExamples: Examples
+  /** Failures of its own; those that every operation has are added. */
+  errors: ErrorCode[]
+}
+
+type RouteSchema<O extends Operation> = Pick<O, Extract<keyof O, 'params' | 'querystring' | 'body'>> & {
+  response: { 200: O['answer'] }
+}
+
+/** What openapi.ts needs and Fastify does not know; travels in the route's schema and is taken out of the document. */
+export interface OperationNotes {
+  requestExamples: Examples | undefined
+  answerExamples: Examples
+  bodyOptional: boolean
+  /** Error codes by status, in order. */
+  errors: Record<string, ErrorCode[]>
+}
+
+export const NOTES = 'x-operation-notes'
+
+const ALWAYS: ErrorCode[] = [
+  'INVALID_REQUEST',
+  'VALIDATION_FAILED',
+  'HOST_NOT_ALLOWED',
+  'ORIGIN_NOT_ALLOWED',
+  'REQUEST_TIMEOUT',
+  'HEADERS_TOO_LARGE',
+  'SHUTTING_DOWN',
+  'INTERNAL',
+]
+const WITH_BODY: ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
+
+/** The route's `schema`. Each error status is declared: what is not declared would be sent unfiltered. */
+export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
+  const errors = byStatus([...spec.errors, ...ALWAYS, ...(spec.body ? WITH_BODY : [])])
+  const problems = Object.entries(errors).map(([status, codes]) => [
+    status,
+    { ...Ref(Problem), description: codes.join(', ') },
+  ])
+  const notes: OperationNotes = {
+    requestExamples: spec.requestExamples,
+    answerExamples: spec.answerExamples,
+    bodyOptional: spec.bodyOptional ?? false,
+    errors,
+  }
+  return {
+    operationId: spec.operationId,
+    tags: [spec.tag],
+    summary: spec.summary,
+    description: spec.description,
+    ...(spec.params && { params: spec.params }),
+    ...(spec.querystring && { querystring: spec.querystring }),
+    ...(spec.body && { body: spec.body }),
+    response: {
+      200: spec.answer,
+      ...Object.fromEntries(problems),
+      default: { ...Ref(Problem), description: 'Any other failure.' },
+    },
+    [NOTES]: notes,
+  } as unknown as RouteSchema<O>
+}
+
+function byStatus(codes: ErrorCode[]): Record<string, ErrorCode[]> {
+  const grouped: Record<string, ErrorCode[]> = {}
+  for (const code of new Set(codes)) {
+    const status = String(ERROR_STATUS[code])
+    grouped[status] = [...(grouped[status] ?? []), code]
+  }
+  return grouped
+}

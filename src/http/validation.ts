@@ -1,0 +1,91 @@
+/**
+ * Request validation: one Ajv for bodies (nothing is coerced but what normalise-body.ts does, members that no schema
+ * names are ignored), one for query and path (everything is text there, so Ajv coerces; unknown query parameters are errors).
+ */
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import type { FastifyServerOptions } from 'fastify'
+import { normaliseBody, planBody } from './normalise-body.ts'
+import { type RequestPart, validationError } from './validation-error.ts'
+
+type SchemaController = NonNullable<FastifyServerOptions['schemaController']>
+type BuildValidator = NonNullable<NonNullable<SchemaController['compilersFactory']>['buildValidator']>
+type Schemas = Record<string, object>
+
+interface RouteSchemaPart {
+  schema: object
+  httpPart?: string
+}
+
+/** Above this, only the first fault is told: collecting them all would let a large body make as many error objects. */
+const MAX_MEMBERS_FOR_ALL_ERRORS = 1000
+
+/** For `schemaController.compilersFactory`: called with the shared schemas, gives the compiler of a route's parts. */
+export function buildValidators(schemas: Schemas) {
+  const bodies = createAjv(schemas, { coerceTypes: false })
+  const texts = createAjv(schemas, { coerceTypes: 'array', useDefaults: true })
+  return ({ schema, httpPart }: RouteSchemaPart) =>
+    httpPart === 'body'
+      ? validateBody(bodies, schema, schemas)
+      : validateText(texts.first, schema, httpPart === 'params' ? 'path' : 'query')
+}
+
+/** The same in Fastify's type, which asks for its own Ajv's validators. */
+export const buildValidator = buildValidators as unknown as BuildValidator
+
+interface Ajvs {
+  /** Stops at the first fault. */
+  first: Ajv
+  /** Finds them all. */
+  all: Ajv
+}
+
+function createAjv(schemas: Schemas, options: Options): Ajvs {
+  const make = (allErrors: boolean) => {
+    const ajv = new Ajv({ strict: true, allowUnionTypes: true, verbose: true, allErrors, ...options })
+    ajv.addVocabulary(['x-error'])
+    ajv.addKeyword({
+      keyword: 'x-max-bytes',
+      type: 'string',
+      schemaType: 'number',
+      validate: (limit: number, text: string) => text.length * 3 <= limit || Buffer.byteLength(text) <= limit,
+    })
+    // Formats occur in answers only, which Ajv never sees the values of.
+    ajv.addFormat('date-time', true)
+    for (const schema of Object.values(schemas)) ajv.addSchema(schema)
+    return ajv
+  }
+  return { first: make(false), all: make(true) }
+}
+
+function validateBody(ajvs: Ajvs, schema: object, schemas: Schemas) {
+  const plan = planBody(schema, (id) => schemas[id])
+  const validate = ajvs.first.compile(schema)
+  let validateAll: ValidateFunction | undefined
+  return (data: unknown) => {
+    const body = data ?? {} // no body at all, or null
+    normaliseBody(body, plan)
+    if (validate(body)) return { value: body }
+    let errors: ErrorObject[] = validate.errors ?? []
+    if (countMembers(body) <= MAX_MEMBERS_FOR_ALL_ERRORS) {
+      validateAll ??= ajvs.all.compile(schema)
+      validateAll(body)
+      errors = validateAll.errors ?? errors
+    }
+    return { error: validationError('body', errors) }
+  }
+}
+
+function validateText(ajv: Ajv, schema: object, part: RequestPart) {
+  const validate = ajv.compile(schema)
+  return (data: unknown) => (validate(data) ? { value: data } : { error: validationError(part, validate.errors ?? []) })
+}
+
+/** Members of the body and of the maps right in it. */
+function countMembers(body: object): number {
+  let count = 0
+  for (const value of Object.values(body)) {
+    count += 1
+    if (typeof value === 'object' && value !== null) count += Object.keys(value).length
+  }
+  return count
+}

@@ -1,0 +1,77 @@
+import { CommandExecution, CommandResponse } from '../../schemas/command.ts'
+import { Ref } from '../../schemas/typebox.ts'
+import type { CallOptions, CommandResult, RunCommand } from '../core/model.ts'
+import type { TypedApp } from '../http/app-type.ts'
+import { clientGone } from '../http/client-gone.ts'
+import { operation } from '../http/operation.ts'
+import { USAGE } from './examples.ts'
+import { encodeBytes, usageAnswer } from './execution-answer.ts'
+import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
+
+export interface CommandRoutesOptions {
+  commands: { run(id: string, command: RunCommand, options: CallOptions): Promise<CommandResult> }
+}
+
+export async function commandRoutes(app: TypedApp, { commands }: CommandRoutesOptions): Promise<void> {
+  app.post('/sandboxes/:sandbox_id/command', { schema: runCommand }, async ({ params, body }, reply) => {
+    const result = await commands.run(params.sandbox_id, toCommand(body), { signal: clientGone(reply) })
+    return commandAnswer(result, body.encoding ?? 'utf-8')
+  })
+}
+
+function toCommand(body: CommandExecution): RunCommand {
+  return {
+    command: body.command,
+    cwd: body.cwd || undefined,
+    envs: body.envs,
+    timeoutMs: body.timeout ? body.timeout * 1000 : undefined,
+    user: body.user,
+    outputLimitBytes: body.output_limit_bytes,
+  }
+}
+
+function commandAnswer(result: CommandResult, encoding: CommandResponse['encoding']): CommandResponse {
+  return {
+    stdout: encodeBytes(result.stdout, encoding),
+    stderr: encodeBytes(result.stderr, encoding),
+    exit_code: result.exitCode,
+    execution_time: (result.finishedAt - result.startedAt) / 1000,
+    reason: result.reason,
+    signal: result.signal,
+    usage: usageAnswer(result.usage),
+    truncated: result.truncated,
+    encoding,
+    process_id: result.processId,
+  }
+}
+
+const runCommand = operation({
+  operationId: 'runCommand',
+  tag: 'execution',
+  summary: 'Run a shell command',
+  description:
+    'Runs `sh -c` with the command as one argument and answers when it has ended. A program that fails is an answer (`exit_code`), not an error. If the client leaves, the command and all it started are killed. Counts as use of the sandbox.',
+  params: SandboxParams,
+  body: Ref(CommandExecution),
+  requestExamples: {
+    simple: { command: 'echo hello' },
+    limited: { command: 'make test 2>&1 | tail -50', cwd: '/home/user/project', envs: { CI: '1' }, timeout: 60 },
+    bytes: { command: 'head -c 16 /dev/urandom', encoding: 'base64' },
+  },
+  answer: Ref(CommandResponse),
+  answerExamples: {
+    simple: {
+      stdout: 'hello\n',
+      stderr: '',
+      exit_code: 0,
+      execution_time: 0.018,
+      reason: 'exited',
+      signal: null,
+      usage: USAGE,
+      truncated: false,
+      encoding: 'utf-8',
+      process_id: 'p7d0c41',
+    },
+  },
+  errors: RUN_ERRORS,
+})

@@ -1,0 +1,21 @@
+/** Values that the document's examples share. */
+export const ID = '4f2k8m1x9q7w3z5c6v0b'
+
+export const SANDBOX = {
+  sandbox_id: ID,
+  status: 'running',
+  name: 'crawler',
+  reason: null,
+  template: 'k2data/sandbox-base:latest',
+  cwd: '/home/user',
+  user: 'user',
+  timeout: 300,
+  created_at: '2026-01-15T09:30:00.000Z',
+  expires_at: '2026-01-15T09:35:00.000Z',
+  metadata: { team: 'search' },
+  resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
+  network: 'internet',
+  on_timeout: 'delete',
+}
+
+export const USAGE = { cpu_seconds: 0.012, peak_memory_bytes: 9_437_184, wall_seconds: 0.018 }

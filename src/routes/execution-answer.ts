@@ -1,0 +1,16 @@
+/** Parts of the answers of commands and code. */
+import type { Usage as UsageAnswer } from '../../schemas/execution.ts'
+import type { Usage } from '../core/model.ts'
+
+/** Bytes as the text that was asked for; what is not UTF-8 is replaced under `utf-8`. */
+export function encodeBytes(bytes: Uint8Array, encoding: 'utf-8' | 'base64'): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding)
+}
+
+export function usageAnswer(usage: Usage): UsageAnswer {
+  return {
+    cpu_seconds: usage.cpuSeconds,
+    peak_memory_bytes: usage.peakMemoryBytes,
+    wall_seconds: usage.wallSeconds,
+  }
+}

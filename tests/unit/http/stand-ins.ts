@@ -1,0 +1,100 @@
+/** Small stand-ins for the core, so that tests of the HTTP edge can see what reaches it and choose what it answers. */
+import { buildApp, type Deps } from '../../../src/app.ts'
+import type { CodeResult, CommandResult, FileEntry, RunningProcess, Sandbox } from '../../../src/core/model.ts'
+import { SandboxError } from '../../../src/errors.ts'
+
+export const ID = 'abcdefghij0123456789'
+
+export const SANDBOX: Sandbox = {
+  id: ID,
+  name: null,
+  status: 'running',
+  reason: null,
+  template: 'k2data/sandbox-base:latest',
+  cwd: '/home/user',
+  user: 'user',
+  envs: { SECRET: 'not for answers' },
+  metadata: { team: 'search' },
+  resources: { cpus: 1, memoryMb: 1024, pids: 512, diskMb: null },
+  network: 'internet',
+  timeoutSeconds: 300,
+  onTimeout: 'delete',
+  createdAt: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
+  expiresAt: null,
+}
+
+const USAGE = { cpuSeconds: 0.5, peakMemoryBytes: 1024, wallSeconds: 1 }
+const ENDED = { exitCode: 0, reason: 'exited', signal: null, usage: USAGE, truncated: false, startedAt: 1000, finishedAt: 2500 } as const
+
+export const COMMAND: CommandResult = { ...ENDED, processId: 'p1', stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') }
+
+export const CODE: CodeResult = {
+  ...ENDED,
+  language: 'python',
+  logs: { stdout: [{ line: '1\n', error: false, timestampMs: 1500 }], stderr: [] },
+  error: null,
+}
+
+export const ENTRY: FileEntry = {
+  name: 'a.txt',
+  nameBase64: null,
+  path: '/home/user/a.txt',
+  type: 'file',
+  sizeBytes: 3,
+  mode: 0o644,
+  uid: 1000,
+  gid: 1000,
+  mtime: 0,
+  target: null,
+}
+
+export const PROCESS: RunningProcess = {
+  id: 'p1',
+  pid: 50,
+  command: 'sleep 1',
+  cwd: '/home/user',
+  user: 'user',
+  state: 'running',
+  startedAt: 0,
+  endedAt: null,
+  exitCode: null,
+  signal: null,
+  reason: null,
+}
+
+function onlyKnown(id: string): Sandbox {
+  if (id !== ID) throw new SandboxError('SANDBOX_NOT_FOUND', 'Sandbox not found')
+  return SANDBOX
+}
+
+/** Answers everything for the sandbox `ID`; `changes` replaces parts. */
+export function standIns(changes: Partial<Deps> = {}): Deps {
+  return {
+    config: {},
+    sandboxes: {
+      create: async () => SANDBOX,
+      get: onlyKnown,
+      list: () => ({ sandboxes: [SANDBOX], nextCursor: null }),
+      start: async (id) => onlyKnown(id),
+      stop: async (id) => ({ ...onlyKnown(id), status: 'stopped' }),
+      restart: async (id) => onlyKnown(id),
+      setTimeout: (id, timeoutSeconds) => ({ ...onlyKnown(id), timeoutSeconds }),
+      remove: async (id) => void onlyKnown(id),
+    },
+    commands: { run: async () => COMMAND },
+    code: { run: async () => CODE },
+    files: {
+      list: async () => [ENTRY],
+      read: async () => Buffer.from('text'),
+      write: async () => {},
+      remove: async () => {},
+    },
+    processes: { list: async () => [PROCESS], get: async () => PROCESS },
+    health: { engineAvailable: () => true, info: { name: 'docker', version: '20.10.24', link: 'dial' } },
+    ...changes,
+  }
+}
+
+export function buildTestApp(changes: Partial<Deps> = {}) {
+  return buildApp(standIns(changes))
+}
