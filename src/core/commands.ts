@@ -1,0 +1,55 @@
+import { OutputBuffer } from '../lib/output-buffer.ts'
+import { SandboxError } from '../errors.ts'
+import type { Executions } from './executions.ts'
+import type { CallOptions, CommandResult, RunCommand } from './model.ts'
+import type { SandboxRules } from './new-record.ts'
+import { outputLimitWithin } from './output-limit.ts'
+
+/** Shell commands, run to their end. */
+export class Commands {
+  readonly #executions: Executions
+  readonly #rules: SandboxRules
+
+  constructor({ executions, rules }: { executions: Executions; rules: SandboxRules }) {
+    this.#executions = executions
+    this.#rules = rules
+  }
+
+  /**
+   * Runs `/bin/sh -c command` and waits. A program's non-zero exit is a result; a timeout is one with exit code 124 and what
+   * was printed so far. CWD_NOT_FOUND, USER_NOT_FOUND, COMMAND_NOT_FOUND (the image has no /bin/sh), SANDBOX_*.
+   */
+  async run(id: string, request: RunCommand, { signal }: CallOptions = {}): Promise<CommandResult> {
+    const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#rules)
+    const stdout = new OutputBuffer({ limitBytes })
+    const stderr = new OutputBuffer({ limitBytes })
+    const { cwd, envs, user, timeoutMs } = request
+    const ended = await this.#executions
+      .run(
+        id,
+        { argv: ['/bin/sh', '-c', request.command], cwd, envs, user, timeoutMs },
+        {
+          signal,
+          onOutput: (event) => {
+            if (event.type === 'stdout') stdout.write(event.bytes)
+            else if (event.type === 'stderr') stderr.write(event.bytes)
+          },
+        },
+      )
+      .catch(explainMissingShell)
+    const { droppedBytes, ...end } = ended
+    return {
+      ...end,
+      stdout: stdout.bytes(),
+      stderr: stderr.bytes(),
+      truncated: stdout.truncated || stderr.truncated || droppedBytes > 0,
+    }
+  }
+}
+
+function explainMissingShell(error: unknown): never {
+  if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') {
+    throw new SandboxError('COMMAND_NOT_FOUND', 'the image of this sandbox has no /bin/sh, so it cannot run shell commands; use an image with a shell', { cause: error })
+  }
+  throw error
+}

@@ -1,0 +1,83 @@
+import type { Config } from '../config.ts'
+import type { Engine } from '../engine/types.ts'
+import { KeyedLock } from '../lib/keyed-lock.ts'
+import type { Store } from '../store/store.ts'
+import { Activity } from './activity.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { Code } from './code.ts'
+import { Commands } from './commands.ts'
+import { Executions } from './executions.ts'
+import { Expiry } from './expiry.ts'
+import { Files } from './files.ts'
+import { LiveSandboxes } from './live.ts'
+import type { Log } from './log.ts'
+import { Processes } from './processes.ts'
+import { Programs } from './programs.ts'
+import { reconcile } from './reconcile.ts'
+import { Registry } from './registry.ts'
+import { Removals } from './removals.ts'
+import { Sandboxes } from './sandboxes.ts'
+import { StartQueue } from './start-queue.ts'
+import { takeOver } from './take-over.ts'
+import { Watch } from './watch.ts'
+
+export interface CoreOptions {
+  config: Pick<Config, 'defaults' | 'limits' | 'startTimeoutMs' | 'stopGraceMs'>
+  engine: Engine
+  store: Store
+  log: Log
+  clock?: Clock
+}
+
+/** What the routes of any API are built on. */
+export interface Core {
+  sandboxes: Sandboxes
+  commands: Commands
+  code: Code
+  files: Files
+  processes: Processes
+  /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
+  open(options: { signal?: AbortSignal }): Promise<void>
+  /** Ends timers, links and watching; waits `withinMs` for removals under way. Sandboxes run on. Idempotent. */
+  close(withinMs: number): Promise<void>
+}
+
+/** Wires the domain's parts together. Owns neither engine nor store. */
+export function createCore({ config, engine, store, log, clock = systemClock }: CoreOptions): Core {
+  const rules = config
+  const locks = new KeyedLock()
+  const registry = new Registry(store)
+  const live = new LiveSandboxes({ engine })
+  const activity = new Activity({ registry, clock })
+  const removals = new Removals({ engine, registry, locks, log })
+  const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
+  const { startTimeoutMs, stopGraceMs } = config
+  const sandboxes = new Sandboxes({ engine, registry, live, activity, removals, queue, locks, clock, log, rules, startTimeoutMs, stopGraceMs })
+  const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
+  const watch = new Watch({ engine, registry, live, removals, locks, clock, log })
+  const executions = new Executions({ registry, live, activity, log })
+  const programs = new Programs({ executions, live, registry })
+
+  return {
+    sandboxes,
+    commands: new Commands({ executions, rules }),
+    code: new Code({ executions, programs, registry, rules }),
+    files: new Files({ registry, live, activity, engine, rules }),
+    processes: new Processes({ registry, live }),
+    async open({ signal }) {
+      await reconcile({ engine, registry, live, removals, locks, clock, log }, { signal, atStart: true })
+      watch.open()
+      activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
+      expiry.open()
+      takeOver({ registry, live, log })
+    },
+    async close(withinMs) {
+      expiry.close()
+      await watch.close()
+      await removals.settle(withinMs)
+      removals.close()
+      live.close()
+      activity.close()
+    },
+  }
+}

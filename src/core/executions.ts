@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import { runToEnd } from '../agent/run-to-end.ts'
+import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
+import { SandboxError } from '../errors.ts'
+import type { Activity } from './activity.ts'
+import { environmentOf } from './environment.ts'
+import type { LiveSandboxes } from './live.ts'
+import type { Log } from './log.ts'
+import type { CallOptions, Reason, Usage } from './model.ts'
+import { pathInside } from './paths.ts'
+import type { SandboxRecord } from './record.ts'
+import { requireRunning } from './require-running.ts'
+import type { Registry } from './registry.ts'
+
+/** The agent enforces a timeout; this much later the server does, should the agent not. */
+const TIMEOUT_MARGIN_MS = 5000
+const KILL_LIMIT_MS = 10_000
+
+/** One run of a program in a sandbox, to its end. */
+export interface Execution {
+  argv: string[]
+  script?: { name: string; content: string } | undefined
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  user?: string | undefined
+  /** 0 or absent: none. */
+  timeoutMs?: number | undefined
+  /** Also `time` events. */
+  time?: boolean
+}
+
+/** How it ended. */
+export interface Ended {
+  processId: string
+  exitCode: number
+  reason: Reason
+  signal: string | null
+  usage: Usage
+  /** Bytes the agent could not keep until they were read. */
+  droppedBytes: number
+  startedAt: number
+  finishedAt: number
+}
+
+export interface ExecutionParts {
+  registry: Registry
+  live: LiveSandboxes
+  activity: Activity
+  log: Log
+}
+
+/**
+ * Runs programs for commands and code alike. Output goes to `onOutput` as it comes, each byte once, also over a lost link. When
+ * the client leaves, the program and all it started are killed.
+ */
+export class Executions {
+  readonly #parts: ExecutionParts
+
+  constructor(parts: ExecutionParts) {
+    this.#parts = parts
+  }
+
+  async run(id: string, execution: Execution, options: CallOptions & { onOutput: (event: OutputEvent) => void }): Promise<Ended> {
+    const { registry, live, activity } = this.#parts
+    const record = requireRunning(registry, id)
+    using _use = activity.use(record)
+    const { link, gone } = live.of(record)
+    const processId = `p${randomBytes(9).toString('base64url')}`
+    const timeoutMs = execution.timeoutMs || 0
+    const late = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs + TIMEOUT_MARGIN_MS) : undefined
+    const signals = [gone, options.signal, late].filter((signal) => signal !== undefined)
+    const signal = AbortSignal.any(signals)
+    const request = {
+      id: processId,
+      argv: execution.argv,
+      env: environmentOf(record, execution.envs),
+      cwd: execution.cwd ? pathInside(record.cwd, execution.cwd) : record.cwd,
+      user: execution.user || record.user,
+      script: execution.script,
+      timeoutMs,
+      time: execution.time,
+    }
+    try {
+      return toEnded(await runToEnd(link, request, { signal, onOutput: options.onOutput }))
+    } catch (error) {
+      if (gone.aborted) throw gone.reason
+      if (signal.aborted) void this.#kill(record, processId)
+      if (late?.aborted) throw new SandboxError('AGENT_UNAVAILABLE', `the sandbox's agent did not end the program after ${timeoutMs} ms; restart the sandbox`)
+      throw error
+    }
+  }
+
+  /** The owner of a kill that nobody waits for. */
+  async #kill(record: SandboxRecord, processId: string): Promise<void> {
+    const signal = AbortSignal.timeout(KILL_LIMIT_MS)
+    try {
+      const client = await this.#parts.live.client(record, { signal })
+      await client.killProcess(processId, 'killed', { signal })
+    } catch (err) {
+      if (err instanceof SandboxError && err.code === 'PROCESS_NOT_FOUND') return
+      this.#parts.log.warn({ sandbox: record.id, process: processId, err }, 'could not kill a process whose client has left')
+    }
+  }
+}
+
+function toEnded(status: ProcessStatus): Ended {
+  return {
+    processId: status.id,
+    exitCode: status.exitCode ?? -1,
+    reason: status.reason ?? 'exited',
+    signal: status.signal,
+    usage: { cpuSeconds: status.cpuSeconds, peakMemoryBytes: status.peakMemoryBytes, wallSeconds: status.wallSeconds },
+    droppedBytes: status.droppedBytes,
+    startedAt: status.startedAt,
+    finishedAt: status.endedAt ?? status.startedAt,
+  }
+}

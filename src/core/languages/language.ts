@@ -1,0 +1,23 @@
+import type { CodeError } from '../model.ts'
+
+/** How the code of one language is run once, as a file, without state. */
+export interface Language {
+  /** As in `language` of a request. */
+  name: string
+  aliases?: string[]
+  /** Name of the file; appears in tracebacks. */
+  file: string
+  /** Any of these programs in PATH makes the language available; the first that is there is used. */
+  programs: string[]
+  /** The arguments that run the file `{script}` with the program that was found. */
+  argv: (program: string, code: string) => string[]
+  /** Further environment of the run. */
+  env?: (context: { cwd: string; env: Record<string, string> }) => Record<string, string>
+  /** Reads name, value and traceback from what a failed run wrote to stderr; null when there is nothing to read. */
+  parseError?: (stderr: string) => CodeError | null
+}
+
+/** `steps` run by a shell that gets the script's path as `$1`. `$1` is in a folder of its own: `${1%/*}` is for what is built. */
+export function shell(steps: string): string[] {
+  return ['/bin/sh', '-c', steps, 'sh', '{script}']
+}

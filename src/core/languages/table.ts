@@ -1,0 +1,79 @@
+import { SandboxError } from '../../errors.ts'
+import { type Language, shell } from './language.ts'
+import { javaError, nodeError, pythonError, rubyError } from './tracebacks.ts'
+
+/** `import`, `export` or `await` at the beginning of a line: only a module may have them. */
+const MODULE = /^(?:import\b(?!\s*\()|export\b|await\b|(?:const|let|var)\b.*=\s*await\b)/m
+
+/** Node reads the code from its standard input, so that imports and require are found from the working directory. */
+const node = (program: string, code: string) => shell(`exec ${program} --input-type=${MODULE.test(code) ? 'module' : 'commonjs'} - <"$1"`)
+
+/** Types are erased, not checked. */
+const typescript = (program: string) => {
+  if (program === 'esbuild') {
+    return shell(
+      'esbuild --loader=ts --format=esm --log-level=warning --sourcefile=main.ts <"$1" >"${1%/*}/main.mjs" && exec node --input-type=module - <"${1%/*}/main.mjs"',
+    )
+  }
+  if (program === 'node') return shell('exec node --disable-warning=ExperimentalWarning --experimental-strip-types --input-type=module-typescript - <"$1"')
+  return program === 'deno' ? ['deno', 'run', '--allow-all', '{script}'] : [program, '{script}']
+}
+
+const interpreter = (program: string) => [program, '{script}']
+
+/** In the order they are listed to the user. One-off runs; contexts with state will stand beside them. */
+export const LANGUAGES: Language[] = [
+  {
+    name: 'python',
+    aliases: ['python3', 'py'],
+    file: 'main.py',
+    programs: ['python3', 'python'],
+    argv: (program) => [program, '-u', '{script}'],
+    // A script's own folder comes first on sys.path; imports from the working directory are expected to work as well.
+    env: ({ cwd, env }) => ({ PYTHONPATH: env.PYTHONPATH ? `${cwd}:${env.PYTHONPATH}` : cwd }),
+    parseError: pythonError,
+  },
+  { name: 'javascript', aliases: ['js', 'node'], file: 'main.js', programs: ['node', 'nodejs'], argv: node, parseError: nodeError },
+  {
+    name: 'typescript',
+    aliases: ['ts'],
+    file: 'main.ts',
+    programs: ['esbuild', 'tsx', 'deno', 'node'],
+    argv: typescript,
+    parseError: nodeError,
+  },
+  { name: 'bash', aliases: ['shell'], file: 'main.sh', programs: ['bash'], argv: interpreter },
+  { name: 'sh', file: 'main.sh', programs: ['sh'], argv: interpreter },
+  {
+    name: 'c',
+    file: 'main.c',
+    programs: ['cc', 'gcc', 'clang'],
+    argv: (program) => shell(`${program} -O1 -o "\${1%/*}/main" "$1" -lm && exec "\${1%/*}/main"`),
+  },
+  {
+    name: 'cpp',
+    aliases: ['c++'],
+    file: 'main.cpp',
+    programs: ['c++', 'g++', 'clang++'],
+    argv: (program) => shell(`${program} -O1 -o "\${1%/*}/main" "$1" && exec "\${1%/*}/main"`),
+  },
+  { name: 'go', file: 'main.go', programs: ['go'], argv: () => ['go', 'run', '{script}'] },
+  { name: 'rust', file: 'main.rs', programs: ['rustc'], argv: () => shell('rustc -o "${1%/*}/main" "$1" && exec "${1%/*}/main"') },
+  { name: 'java', file: 'Main.java', programs: ['java'], argv: interpreter, parseError: javaError },
+  { name: 'ruby', aliases: ['rb'], file: 'main.rb', programs: ['ruby'], argv: interpreter, parseError: rubyError },
+  { name: 'php', file: 'main.php', programs: ['php'], argv: interpreter },
+  { name: 'perl', file: 'main.pl', programs: ['perl'], argv: interpreter },
+  { name: 'lua', file: 'main.lua', programs: ['lua', 'lua5.4', 'lua5.3', 'luajit'], argv: interpreter },
+  { name: 'r', file: 'main.R', programs: ['Rscript'], argv: interpreter },
+  { name: 'julia', file: 'main.jl', programs: ['julia'], argv: interpreter },
+]
+
+export const DEFAULT_LANGUAGE = 'python'
+
+/** Trims, lower-cases and resolves aliases; absent or empty is Python. LANGUAGE_UNAVAILABLE for one that this server has no way to run. */
+export function requireLanguage(asked: string | undefined): Language {
+  const name = asked?.trim().toLowerCase() || DEFAULT_LANGUAGE
+  const language = LANGUAGES.find((candidate) => candidate.name === name || candidate.aliases?.includes(name))
+  if (language) return language
+  throw new SandboxError('LANGUAGE_UNAVAILABLE', `"${name.slice(0, 64)}" is not a language this server can run; it knows ${LANGUAGES.map((known) => known.name).join(', ')}`)
+}

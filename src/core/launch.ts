@@ -1,0 +1,57 @@
+import type { Engine, EngineRef, Template } from '../engine/types.ts'
+import { SandboxError } from '../errors.ts'
+import type { LiveSandboxes } from './live.ts'
+import type { CallOptions } from './model.ts'
+import { type SandboxRecord, toLabel } from './record.ts'
+
+/** What a start needs. `new`: nothing exists on the engine yet; `again`: it was stopped. */
+export interface Launch {
+  engine: Engine
+  live: LiveSandboxes
+  record: SandboxRecord
+  how: { kind: 'new'; template: Template } | { kind: 'again'; ref: EngineRef }
+  timeoutMs: number
+}
+
+/** What a start finds out, for the record. */
+export type Launched = Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'>
+
+/**
+ * From a record to a sandbox whose agent answers and whose working folder exists. SANDBOX_START_FAILED when it does not within
+ * the time. What was made stays for the caller to remove or stop.
+ */
+export async function launch({ engine, live, record, how, timeoutMs }: Launch, { signal }: CallOptions): Promise<Launched> {
+  const { gone } = live.of(record)
+  const late = lateAfter(timeoutMs)
+  const bounded = AbortSignal.any(signal ? [signal, gone, late.signal] : [gone, late.signal])
+  try {
+    bounded.throwIfAborted()
+    if (how.kind === 'new') {
+      const spec = { id: record.id, template: how.template, resources: record.resources, network: record.network, record: toLabel(record) }
+      const { ref, fixed } = await engine.create(spec, { signal: bounded })
+      record.ref = ref
+      if (fixed) Object.assign(record, { user: fixed.user, cwd: insideOf(fixed.cwd, record.cwd) })
+    }
+    const ref = how.kind === 'again' ? how.ref : record.ref
+    if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
+    await engine.start(record.id, ref, { signal: bounded })
+    const client = await live.client(record, { signal: bounded })
+    const { uid, gid } = await client.prepare(record.user, record.cwd, { signal: bounded })
+    return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
+  } finally {
+    late.clear()
+  }
+}
+
+/** The local engine has one folder: paths below it stay, all others become the folder itself. */
+function insideOf(folder: string, cwd: string): string {
+  return cwd.startsWith(`${folder}/`) ? cwd : folder
+}
+
+/** A deadline whose reason says what was late. */
+function lateAfter(timeoutMs: number): { signal: AbortSignal; clear: () => void } {
+  const controller = new AbortController()
+  const late = new SandboxError('SANDBOX_START_FAILED', `the sandbox did not answer within ${timeoutMs / 1000} s of its start; the engine may be overloaded, try again`)
+  const timer = setTimeout(() => controller.abort(late), timeoutMs)
+  return { signal: controller.signal, clear: () => clearTimeout(timer) }
+}

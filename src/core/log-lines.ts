@@ -1,0 +1,75 @@
+import { LineSplitter } from '../lib/line-splitter.ts'
+import type { LogLine } from './model.ts'
+
+/** What a line costs beside its text, so that millions of empty ones stay within the limit. */
+const LINE_OVERHEAD_BYTES = 64
+
+/** One stream of a run as lines with the time of their first byte. Past the limit its middle is left out: first and last halves stay. */
+export class LogLines {
+  readonly #halfBytes: number
+  readonly #error: boolean
+  readonly #splitter = new LineSplitter()
+  readonly #head: LogLine[] = []
+  /** A queue whose first `#dropped` members are gone. */
+  #tail: LogLine[] = []
+  #dropped = 0
+  #headBytes = 0
+  #tailBytes = 0
+  #leftOut = 0
+
+  constructor({ limitBytes, error }: { limitBytes: number; error: boolean }) {
+    this.#halfBytes = limitBytes / 2
+    this.#error = error
+  }
+
+  get truncated(): boolean {
+    return this.#leftOut > 0
+  }
+
+  write(bytes: Uint8Array, timestampMs: number): void {
+    for (const { line, timestampMs: at } of this.#splitter.write(bytes, timestampMs)) this.#add(line, at)
+  }
+
+  /** All lines, with one that says how many are missing where some are. Ends the stream: call it once. */
+  lines(): LogLine[] {
+    for (const { line, timestampMs } of this.#splitter.end()) this.#add(line, timestampMs)
+    const tail = this.#tail.slice(this.#dropped)
+    if (this.#leftOut === 0) return [...this.#head, ...tail]
+    const timestampMs = tail[0]?.timestampMs ?? Date.now()
+    return [...this.#head, { line: `[... ${this.#leftOut} lines left out ...]\n`, error: this.#error, timestampMs }, ...tail]
+  }
+
+  /** The last text of it, at most `limit` characters. After `lines`. */
+  tail(limit: number): string {
+    const last: string[] = []
+    let length = 0
+    const all = [...this.#head, ...this.#tail.slice(this.#dropped)]
+    for (let index = all.length - 1; index >= 0 && length < limit; index--) {
+      const line = all[index]?.line ?? ''
+      last.push(line)
+      length += line.length
+    }
+    return last.reverse().join('')
+  }
+
+  #add(line: string, timestampMs: number): void {
+    const entry = { line, error: this.#error, timestampMs }
+    const cost = line.length + LINE_OVERHEAD_BYTES
+    if (this.#tail.length === 0 && this.#headBytes + cost <= this.#halfBytes) {
+      this.#head.push(entry)
+      this.#headBytes += cost
+      return
+    }
+    this.#tail.push(entry)
+    this.#tailBytes += cost
+    while (this.#tailBytes > this.#halfBytes && this.#dropped < this.#tail.length - 1) {
+      this.#tailBytes -= (this.#tail[this.#dropped]?.line.length ?? 0) + LINE_OVERHEAD_BYTES
+      this.#dropped++
+      this.#leftOut++
+    }
+    if (this.#dropped > 1024 && this.#dropped > this.#tail.length / 2) {
+      this.#tail = this.#tail.slice(this.#dropped)
+      this.#dropped = 0
+    }
+  }
+}

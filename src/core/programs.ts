@@ -1,0 +1,63 @@
+import { SandboxError } from '../errors.ts'
+import { OutputBuffer } from '../lib/output-buffer.ts'
+import type { Executions } from './executions.ts'
+import type { Language } from './languages/language.ts'
+import { LANGUAGES } from './languages/table.ts'
+import type { LiveSandbox, LiveSandboxes } from './live.ts'
+import type { CallOptions } from './model.ts'
+import type { Registry } from './registry.ts'
+
+const PROBE = 'for program in "$@"; do command -v "$program" >/dev/null 2>&1 && echo "$program"; done; :'
+const PROBE_MS = 10_000
+const PROBE_OUTPUT_BYTES = 16 * 1024
+
+/** Which interpreters and compilers a sandbox has: asked once per run of it, and again when one is missing, as it may have been installed since. */
+export class Programs {
+  readonly #executions: Executions
+  readonly #live: LiveSandboxes
+  readonly #registry: Registry
+  readonly #found = new WeakMap<LiveSandbox, Set<string>>()
+
+  constructor(parts: { executions: Executions; live: LiveSandboxes; registry: Registry }) {
+    this.#executions = parts.executions
+    this.#live = parts.live
+    this.#registry = parts.registry
+  }
+
+  /** The first program of the language that is there. LANGUAGE_UNAVAILABLE names those languages that the sandbox does have. */
+  async find(id: string, language: Language, options: CallOptions): Promise<string> {
+    const sandbox = this.#live.of(this.#registry.require(id))
+    const known = this.#found.get(sandbox)
+    const program = known && firstOf(language, known)
+    if (program) return program
+    const found = await this.#probe(id, options)
+    this.#found.set(sandbox, found)
+    const now = firstOf(language, found)
+    if (now) return now
+    const others = LANGUAGES.filter((candidate) => firstOf(candidate, found) !== undefined).map((candidate) => candidate.name)
+    throw new SandboxError(
+      'LANGUAGE_UNAVAILABLE',
+      `the sandbox's image has no ${language.programs.join(' or ')}, which ${language.name} needs; ` +
+        (others.length > 0 ? `it can run ${others.join(', ')}` : 'it can run none of the languages this server knows'),
+    )
+  }
+
+  async #probe(id: string, { signal }: CallOptions): Promise<Set<string>> {
+    const programs = [...new Set(LANGUAGES.flatMap((language) => language.programs))]
+    const output = new OutputBuffer({ limitBytes: PROBE_OUTPUT_BYTES })
+    try {
+      await this.#executions.run(
+        id,
+        { argv: ['/bin/sh', '-c', PROBE, 'sh', ...programs], cwd: '/', timeoutMs: PROBE_MS },
+        { signal, onOutput: (event) => event.type === 'stdout' && output.write(event.bytes) },
+      )
+    } catch (error) {
+      // No shell: no language of ours would find what it needs either, but for a lone interpreter, which is not looked for.
+      if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') return new Set()
+      throw error
+    }
+    return new Set(new TextDecoder().decode(output.bytes()).split('\n'))
+  }
+}
+
+const firstOf = (language: Language, found: Set<string>) => language.programs.find((program) => found.has(program))

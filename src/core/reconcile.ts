@@ -1,0 +1,100 @@
+import type { Engine, EngineSandbox } from '../engine/types.ts'
+import { SandboxError } from '../errors.ts'
+import type { KeyedLock } from '../lib/keyed-lock.ts'
+import type { Clock } from './clock.ts'
+import type { LiveSandboxes } from './live.ts'
+import type { Log } from './log.ts'
+import type { CallOptions, SandboxStatus } from './model.ts'
+import { fromLabel, type SandboxRecord } from './record.ts'
+import type { Registry } from './registry.ts'
+import type { Removals } from './removals.ts'
+
+export interface ReconcileParts {
+  engine: Engine
+  registry: Registry
+  live: LiveSandboxes
+  removals: Removals
+  locks: KeyedLock
+  clock: Clock
+  log: Log
+}
+
+export const REMOVED_OUTSIDE = 'its container was removed outside of the API; delete it and create another'
+
+/**
+ * Brings records and engine back to agreement, by a full list: at start, after a gap in the events, and every so often.
+ * Half-made sandboxes are removed, deletions are finished, unknown ones of ours are adopted, missing ones are marked.
+ * `atStart`: nothing is being created by this process yet, so every `creating` record is a crash's.
+ */
+export async function reconcile(parts: ReconcileParts, { signal, atStart }: CallOptions & { atStart: boolean }): Promise<void> {
+  const { engine, registry, removals, locks, log } = parts
+  // Before the list: a sandbox that is made after it must not be taken for a missing one.
+  const known = registry.all()
+  const found = new Map((await engine.list({ signal })).map((sandbox) => [sandbox.id, sandbox]))
+
+  for (const record of known) {
+    if (record.status === 'deleting') removals.add(record.id)
+    else if (record.status === 'creating') {
+      if (atStart) {
+        log.info({ sandbox: record.id }, 'removing a sandbox whose create was cut off')
+        registry.update(record.id, { status: 'deleting' })
+        removals.add(record.id)
+      }
+    } else if (differs(record, found.get(record.id))) {
+      await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
+    }
+  }
+  for (const sandbox of found.values()) {
+    if (registry.find(sandbox.id) === undefined) await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })
+  }
+}
+
+/** Asks the engine what one sandbox is now and corrects its record. The caller holds its lock. */
+export async function settle({ engine, registry, live, log }: ReconcileParts, id: string, { signal }: CallOptions): Promise<void> {
+  const record = registry.find(id)
+  if (record === undefined || record.ref === null || record.status === 'creating' || record.status === 'deleting') return
+  const now = await engine.inspect(id, record.ref, { signal }).catch((error: unknown) => {
+    if (error instanceof SandboxError && error.code === 'SANDBOX_NOT_FOUND') return undefined
+    throw error
+  })
+  if (!differs(record, now)) return
+  const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
+  log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')
+  registry.update(id, { status, reason })
+  if (status !== 'running' && status !== 'paused') {
+    live.end(id, new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is not running any more: ${reason ?? status}`))
+  }
+}
+
+function differs(record: SandboxRecord, found: EngineSandbox | undefined): boolean {
+  if (found === undefined) return record.status !== 'failed'
+  const { status } = statusOf(found)
+  return status !== record.status && !(record.status === 'failed' && status === 'stopped')
+}
+
+function statusOf(found: EngineSandbox): { status: SandboxStatus; reason: string | null } {
+  if (found.status === 'running' || found.status === 'paused') return { status: found.status, reason: null }
+  return { status: 'stopped', reason: endReason(found) }
+}
+
+/** Why a sandbox ended that nobody stopped through the API. */
+export function endReason({ exitCode, outOfMemory }: { exitCode: number | null; outOfMemory: boolean }): string {
+  if (outOfMemory) return 'it ran out of memory and was killed; create one with more resources.memory_mb'
+  if (exitCode === null) return 'it ended outside of the API'
+  if (exitCode === 137) return 'it was killed outside of the API (SIGKILL)'
+  return `it ended outside of the API with exit code ${exitCode}`
+}
+
+/** A sandbox of ours without a record: the database is older than it, or lost. */
+async function adopt({ engine, registry, clock, log }: ReconcileParts, found: EngineSandbox, { signal }: CallOptions): Promise<void> {
+  if (registry.find(found.id) !== undefined) return
+  const kept = JSON.parse(found.record) as { template: string }
+  const template = await engine.resolveTemplate(kept.template, { signal }).catch((err: unknown) => {
+    log.warn({ sandbox: found.id, err }, "the image of an adopted sandbox can't be read, its environment is lost")
+    return null
+  })
+  const record = fromLabel(found.record, { ref: found.ref, status: statusOf(found).status, template, now: clock.now() })
+  if (record.name !== null && registry.hasName(record.name)) record.name = null
+  log.warn({ sandbox: found.id }, 'adopting a sandbox that has no record')
+  registry.add(record)
+}

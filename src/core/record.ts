@@ -1,0 +1,60 @@
+import type { EngineRef, Network, Resources, Template } from '../engine/types.ts'
+import type { OnTimeout, Sandbox, SandboxStatus } from './model.ts'
+
+/** `deleting`: answered as deleted, invisible to the API, kept until the engine has removed it. */
+export type RecordStatus = SandboxStatus | 'deleting'
+
+/** All that is known of one sandbox. The durable truth; the labels hold only a copy of what never changes. */
+export interface SandboxRecord {
+  id: string
+  name: string | null
+  status: RecordStatus
+  reason: string | null
+  /** null until the engine has made it. */
+  ref: EngineRef | null
+  template: string
+  /** The image's ENV as it was at creation. */
+  imageEnv: Record<string, string>
+  cwd: string
+  /** As asked: a name or uid, with or without group. */
+  user: string
+  /** As the agent resolved it, null before the first start. */
+  identity: { uid: number; gid: number } | null
+  envs: Record<string, string>
+  metadata: Record<string, string>
+  resources: Resources
+  network: Network
+  timeoutSeconds: number
+  onTimeout: OnTimeout
+  createdAt: number
+  lastActiveAt: number
+}
+
+/** The part of a record that never changes, for the engine's signed label. Environment and metadata stay out: labels are readable on the host. */
+export function toLabel(record: SandboxRecord): string {
+  const { id, name, template, cwd, user, resources, network, timeoutSeconds, onTimeout, createdAt } = record
+  return JSON.stringify({ id, name, template, cwd, user, resources, network, timeoutSeconds, onTimeout, createdAt })
+}
+
+/** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
+export function fromLabel(label: string, found: { ref: EngineRef; status: SandboxStatus; template: Template | null; now: number }): SandboxRecord {
+  const kept = JSON.parse(label) as Omit<SandboxRecord, 'status' | 'reason' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'>
+  return {
+    ...kept,
+    status: found.status,
+    reason: 'found again without its database record: its metadata and envs are lost',
+    ref: found.ref,
+    imageEnv: found.template?.env ?? {},
+    identity: null,
+    envs: {},
+    metadata: {},
+    lastActiveAt: found.now,
+  }
+}
+
+/** The view of a record that callers get. `expiresAt` is the activity's to know. */
+export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sandbox {
+  const { id, name, status, reason, template, cwd, user, envs, metadata, resources, network, timeoutSeconds, onTimeout, createdAt } = record
+  if (status === 'deleting') throw new Error(`sandbox ${id} is deleted and has no view`)
+  return { id, name, status, reason, template, cwd, user, envs, metadata, resources, network, timeoutSeconds, onTimeout, createdAt, expiresAt }
+}

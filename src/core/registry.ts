@@ -1,0 +1,138 @@
+import { SandboxError } from '../errors.ts'
+import type { Store } from '../store/store.ts'
+import type { SandboxFilter } from './model.ts'
+import type { SandboxRecord } from './record.ts'
+
+/**
+ * Every record, in memory and in the store. One server owns the database, so memory is a copy that is never behind:
+ * a change is durable first and visible then.
+ */
+export class Registry {
+  readonly #store: Store
+  readonly #records = new Map<string, SandboxRecord>()
+  readonly #idByName = new Map<string, string>()
+
+  constructor(store: Store) {
+    this.#store = store
+    for (const row of store.all()) {
+      const record = { ...(JSON.parse(row.body) as SandboxRecord), lastActiveAt: row.lastActiveAt }
+      this.#remember(record)
+    }
+  }
+
+  /** Those that are not being deleted. */
+  get size(): number {
+    let size = 0
+    for (const record of this.#records.values()) if (record.status !== 'deleting') size++
+    return size
+  }
+
+  /** All, also those being deleted, oldest first. */
+  all(): SandboxRecord[] {
+    return [...this.#records.values()]
+  }
+
+  /** Also one that is being deleted. */
+  find(id: string): SandboxRecord | undefined {
+    return this.#records.get(id)
+  }
+
+  /** SANDBOX_NOT_FOUND when there is none or it is being deleted. */
+  require(id: string): SandboxRecord {
+    const record = this.#records.get(id)
+    if (!record || record.status === 'deleting') throw new SandboxError('SANDBOX_NOT_FOUND', 'Sandbox not found')
+    return record
+  }
+
+  hasName(name: string): boolean {
+    return this.#idByName.has(name)
+  }
+
+  /** NAME_TAKEN when another sandbox has the name. */
+  requireFreeName(name: string): void {
+    if (!this.hasName(name)) return
+    throw new SandboxError('NAME_TAKEN', `a sandbox named "${name}" exists already; delete it or choose another name`)
+  }
+
+  /** NAME_TAKEN. Durable when it returns. */
+  add(record: SandboxRecord): void {
+    if (record.name !== null) this.requireFreeName(record.name)
+    this.#persist(record)
+    this.#remember(record)
+  }
+
+  /** Changes some members; undefined when the sandbox is not there any more. Durable when it returns. */
+  update(id: string, change: Partial<Omit<SandboxRecord, 'id' | 'name'>>): SandboxRecord | undefined {
+    const record = this.#records.get(id)
+    if (!record) return undefined
+    this.#persist({ ...record, ...change })
+    Object.assign(record, change)
+    if (record.status === 'deleting' && record.name !== null) this.#forgetName(record)
+    return record
+  }
+
+  /** Activity times only; in one transaction. */
+  saveActivity(ids: Iterable<string>): void {
+    const times: [string, number][] = []
+    for (const id of ids) {
+      const record = this.#records.get(id)
+      if (record) times.push([id, record.lastActiveAt])
+    }
+    if (times.length > 0) this.#store.saveActivity(times)
+  }
+
+  remove(id: string): void {
+    this.#store.remove(id)
+    const record = this.#records.get(id)
+    this.#records.delete(id)
+    if (record) this.#forgetName(record)
+  }
+
+  /** A page of the sandboxes that match every given condition, oldest first. `cursor` is the last id's creation key. */
+  page(filter: SandboxFilter): { records: SandboxRecord[]; nextCursor: string | null } {
+    const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor)
+    const matching = this.all()
+      .filter((record) => record.status !== 'deleting' && matches(record, filter))
+      .sort(byCreation)
+      .filter((record) => after === null || byCreation(record, after) > 0)
+    const records = matching.slice(0, filter.limit)
+    const last = records.at(-1)
+    return { records, nextCursor: matching.length > records.length && last ? encodeCursor(last) : null }
+  }
+
+  #persist(record: SandboxRecord): void {
+    this.#store.save({ id: record.id, status: record.status, lastActiveAt: record.lastActiveAt, body: JSON.stringify(record) })
+  }
+
+  #remember(record: SandboxRecord): void {
+    this.#records.set(record.id, record)
+    if (record.name !== null && record.status !== 'deleting') this.#idByName.set(record.name, record.id)
+  }
+
+  #forgetName(record: SandboxRecord): void {
+    if (record.name !== null && this.#idByName.get(record.name) === record.id) this.#idByName.delete(record.name)
+  }
+}
+
+type CreationKey = Pick<SandboxRecord, 'createdAt' | 'id'>
+
+const byCreation = (a: CreationKey, b: CreationKey) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+
+function matches(record: SandboxRecord, filter: SandboxFilter): boolean {
+  if (filter.status !== undefined && record.status !== filter.status) return false
+  if (filter.template !== undefined && record.template !== filter.template) return false
+  if (filter.name !== undefined && record.name !== filter.name) return false
+  return Object.entries(filter.metadata ?? {}).every(([key, value]) => Object.hasOwn(record.metadata, key) && record.metadata[key] === value)
+}
+
+function encodeCursor({ createdAt, id }: CreationKey): string {
+  return Buffer.from(`${createdAt}:${id}`).toString('base64url')
+}
+
+function decodeCursor(cursor: string): CreationKey {
+  const parts = /^(\d{1,15}):([a-z0-9]{20})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
+  if (!parts?.[1] || !parts[2]) {
+    throw new SandboxError('INVALID_REQUEST', 'cursor is not one that a list gave; leave it out to start from the beginning')
+  }
+  return { createdAt: Number(parts[1]), id: parts[2] }
+}

@@ -1,0 +1,12 @@
+import { SandboxError } from '../errors.ts'
+import type { SandboxRecord } from './record.ts'
+import type { Registry } from './registry.ts'
+
+/** The record of a sandbox in which something can be run now. SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
+export function requireRunning(registry: Registry, id: string): SandboxRecord {
+  const record = registry.require(id)
+  if (record.status === 'running') return record
+  const next = record.status === 'creating' ? 'wait until it runs' : 'start it first (action "start")'
+  const why = record.reason ? ` (${record.reason})` : ''
+  throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${record.status}${why}; ${next}`)
+}

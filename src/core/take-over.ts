@@ -1,0 +1,30 @@
+import type { LiveSandboxes } from './live.ts'
+import type { Log } from './log.ts'
+import type { SandboxRecord } from './record.ts'
+import type { Registry } from './registry.ts'
+
+const LIMIT_MS = 15_000
+const AT_ONCE = 16
+
+/**
+ * After a restart of the server: opens the links to the agents of all running sandboxes, in the background, so that the first call
+ * does not wait for it. What is not reached is tried again by the first call.
+ */
+export function takeOver({ registry, live, log }: { registry: Registry; live: LiveSandboxes; log: Log }): void {
+  const waiting = registry.all().filter((record) => record.status === 'running')
+  const next = async (): Promise<void> => {
+    for (let record = waiting.shift(); record !== undefined; record = waiting.shift()) await reach(record)
+  }
+  const reach = async (record: SandboxRecord): Promise<void> => {
+    try {
+      const signal = AbortSignal.timeout(LIMIT_MS)
+      const client = await live.client(record, { signal })
+      const { uid, gid } = record.identity ?? (await client.prepare(record.user, record.cwd, { signal }))
+      if (record.identity === null) registry.update(record.id, { identity: { uid, gid } })
+      log.info({ sandbox: record.id, processes: client.greeting.processes }, 'took over a running sandbox')
+    } catch (err) {
+      log.warn({ sandbox: record.id, err }, 'did not reach the agent of a running sandbox yet')
+    }
+  }
+  for (let count = 0; count < AT_ONCE; count++) void next()
+}

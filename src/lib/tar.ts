@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream'
+import { type Entry, extract, type Headers, pack } from 'tar-stream'
+
+export type TarType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char_device' | 'block_device'
+
+/** One entry as it passes by. Its bytes can be read until the next one is asked for. */
+export interface TarEntry {
+  /** As in the archive, without a trailing slash. */
+  name: string
+  type: TarType
+  sizeBytes: number
+  mode: number
+  uid: number
+  gid: number
+  /** Unix milliseconds. */
+  mtime: number
+  linkname: string | null
+  /** All of its content: check `sizeBytes` first. */
+  bytes(): Promise<Buffer>
+}
+
+/** An entry to be written. */
+export interface NewTarEntry {
+  name: string
+  type: 'file' | 'directory'
+  mode: number
+  uid: number
+  gid: number
+  content?: Uint8Array
+}
+
+/** Walks an archive. Contents that nobody reads are passed over; leaving the loop early destroys the source. */
+export async function* readTar(source: Readable): AsyncGenerator<TarEntry, void, undefined> {
+  const archive = extract()
+  source.on('error', (error) => archive.destroy(error))
+  source.on('close', () => {
+    if (!source.readableEnded) archive.destroy(new Error('the archive was cut'))
+  })
+  source.pipe(archive)
+  try {
+    for await (const entry of archive as AsyncIterable<Entry>) {
+      yield toTarEntry(entry)
+      entry.resume()
+    }
+  } finally {
+    source.destroy()
+  }
+}
+
+function toTarEntry(entry: Entry): TarEntry {
+  const { header } = entry
+  return {
+    name: header.name.replace(/\/+$/, ''),
+    type: typeOf(header.type),
+    sizeBytes: header.size ?? 0,
+    mode: (header.mode ?? 0) & 0o7777,
+    uid: header.uid ?? 0,
+    gid: header.gid ?? 0,
+    mtime: header.mtime?.getTime() ?? 0,
+    linkname: header.linkname ?? null,
+    bytes: async () => {
+      const chunks: Buffer[] = []
+      for await (const chunk of entry) chunks.push(chunk as Buffer)
+      return Buffer.concat(chunks)
+    },
+  }
+}
+
+function typeOf(type: Headers['type']): TarType {
+  switch (type) {
+    case 'directory':
+    case 'symlink':
+    case 'fifo':
+      return type
+    case 'character-device':
+      return 'char_device'
+    case 'block-device':
+      return 'block_device'
+    default:
+      return 'file'
+  }
+}
+
+/** A small archive of entries that are in memory already. */
+export function writeTar(entries: NewTarEntry[]): Readable {
+  const archive = pack()
+  const mtime = new Date()
+  for (const { name, type, mode, uid, gid, content } of entries) {
+    const header = { name, type, mode, uid, gid, mtime }
+    if (type === 'directory') archive.entry(header)
+    else archive.entry(header, Buffer.from(content ?? []))
+  }
+  archive.finalize()
+  return Readable.from(archive as AsyncIterable<Buffer>)
+}

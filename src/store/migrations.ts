@@ -1,0 +1,23 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Step n brings a database from version n to n + 1. Steps are never changed once released, only added. */
+const STEPS = [
+  `CREATE TABLE sandboxes (
+     id TEXT PRIMARY KEY,
+     status TEXT NOT NULL,
+     last_active_at INTEGER NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;`,
+]
+
+/** Brings the database to the newest version, each step in a transaction. Refuses one made by a newer server. */
+export function migrate(db: DatabaseSync): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
+  if (version > STEPS.length) {
+    throw new Error(`the database has version ${version}, this server knows ${STEPS.length}; start the newer server again`)
+  }
+  for (const [index, step] of STEPS.entries()) {
+    if (index < version) continue
+    db.exec(`BEGIN; ${step} PRAGMA user_version = ${index + 1}; COMMIT`)
+  }
+}
