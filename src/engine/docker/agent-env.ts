@@ -1,0 +1,23 @@
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Set for PID 1 whatever the image says: what steers the loader or the Go runtime is emptied, its memory is bounded. */
+const FIXED: Readonly<Record<string, string>> = {
+  PATH,
+  LD_PRELOAD: '',
+  LD_LIBRARY_PATH: '',
+  GODEBUG: '',
+  GOGC: '',
+  GOMAXPROCS: '',
+  GOMEMLIMIT: '48MiB',
+  GOTRACEBACK: '',
+}
+
+/**
+ * `Env` of the container: the agent's own, and nothing of the image's: a name without "=" removes the image's variable
+ * (Docker API, ContainerConfig.Env). The sandbox's processes get the image's ENV from the server with each start.
+ */
+export function agentEnv(imageEnv: Record<string, string>, token: string): string[] {
+  const own: Record<string, string> = { ...FIXED, K2_AGENT_TOKEN: token }
+  const removed = Object.keys(imageEnv).filter((name) => !Object.hasOwn(own, name))
+  return [...Object.entries(own).map(([name, value]) => `${name}=${value}`), ...removed.sort()]
+}

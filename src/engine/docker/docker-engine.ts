@@ -1,0 +1,280 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Duplex, Readable } from 'node:stream'
+import { isSandboxError, SandboxError } from '../../errors.ts'
+import type {
+  CallOptions,
+  Engine,
+  EngineCreated,
+  EngineEvent,
+  EngineInfo,
+  EngineSandbox,
+  SandboxSpec,
+  Template,
+} from '../types.ts'
+import { readAgentBinary } from './agent-binary.ts'
+import { agentVolumeName, ensureAgentVolume, removeOldAgentVolumes } from './agent-volume.ts'
+import { readContainerArchive, writeContainerArchive } from './archive.ts'
+import { createDockerClient } from './client.ts'
+import { connectAgent } from './connect.ts'
+import type { Context } from './context.ts'
+import { createContainer } from './create.ts'
+import { DialLinks } from './dial-links.ts'
+import { readEngineFacts } from './engine-facts.ts'
+import { containerEvents, watchImages } from './events.ts'
+import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
+import { isSandboxId } from './labels.ts'
+import { pauseContainer, removeContainer, resumeContainer, stopContainer } from './lifecycle.ts'
+import { socketPathFits } from './link-socket.ts'
+import { ensureNetwork, networkName } from './network.ts'
+import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
+import { probeEngine } from './probe.ts'
+import { ensureScratchImage } from './scratch-image.ts'
+import { readSeccompProfile } from './seccomp.ts'
+import type { SpecFacts } from './spec.ts'
+import { startContainer } from './start.ts'
+import { Templates } from './templates.ts'
+
+/** What `open` found out and prepared, and every container is made with. */
+type Prepared = Omit<SpecFacts, 'runDir'>
+
+/** The Docker adapter of the engine port (../types.ts). Throws at once for options that no engine can work with. */
+export function createDockerEngine(options: DockerEngineOptions): Engine {
+  return new DockerEngine(options)
+}
+
+class DockerEngine implements Engine {
+  readonly #context: Context
+  readonly #closeClient: () => void
+  readonly #links: DialLinks
+  readonly #templates: Templates
+  readonly #kinds = new Map<string, LinkKind>()
+  readonly #closed = new AbortController()
+  #prepared: Prepared | null = null
+  #networkFault: unknown = null
+  #imageWatch: Promise<void> | null = null
+
+  constructor(options: DockerEngineOptions) {
+    checkOptions(options)
+    const client = createDockerClient(options.dockerHost)
+    const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+    this.#context = { docker: client.docker, options, timeouts, log: options.log }
+    this.#closeClient = client.close
+    this.#links = new DialLinks(options.dataDir, options.secret)
+    this.#templates = new Templates(this.#context)
+  }
+
+  async open(call: CallOptions = {}): Promise<EngineInfo> {
+    const { link } = this.#context.options
+    const facts = await readEngineFacts(this.#context, call)
+    const [agent, scratchImage] = await Promise.all([
+      readAgentBinary(this.#context.options.agentBinary),
+      ensureScratchImage(this.#context, call),
+      this.#removeLeftovers(call),
+    ])
+    const [networkFault] = await Promise.all([
+      this.#prepareNetwork(call),
+      ensureAgentVolume(this.#context, agent, scratchImage, call),
+    ])
+    const { instance, secret, dataDir } = this.#context.options
+    const seccompProfile = readSeccompProfile()
+    const fixed = {
+      instance,
+      secret,
+      agentVolume: agentVolumeName(agent),
+      network: networkName(instance),
+      seccompProfile,
+    }
+    const wantDial = link !== 'exec' && socketPathFits(dataDir)
+    const { dial, dialError, ...probed } = await probeEngine(
+      this.#context,
+      this.#links,
+      fixed,
+      scratchImage,
+      wantDial,
+      call,
+    )
+    if (link === 'dial' && !dial) throw dialImpossible(wantDial, dialError)
+    if (wantDial && !dial)
+      this.#context.log.info({ err: dialError }, 'the dial link does not work with this engine; using exec')
+    this.#prepared = { ...fixed, ...probed, link: dial ? 'dial' : 'exec' }
+    this.#imageWatch ??= this.#watchImages()
+    await removeOldAgentVolumes(this.#context, agent, call)
+    return {
+      name: 'docker',
+      version: facts.version,
+      link: this.#prepared.link,
+      diskLimit: probed.diskLimit,
+      warnings: [
+        ...facts.warnings,
+        ...(probed.diskLimit
+          ? []
+          : ['this storage driver has no disk limit per sandbox (it needs overlay2 on XFS with pquota)']),
+        ...(networkFault instanceof Error ? [`network "internet" is not available: ${networkFault.message}`] : []),
+        ...(seccompProfile === null ? ["no seccomp profile of our own: the engine's default is used"] : []),
+      ],
+    }
+  }
+
+  resolveTemplate(reference: string, call: CallOptions = {}): Promise<Template> {
+    return this.#templates.resolve(reference, call)
+  }
+
+  async create(spec: SandboxSpec, call: CallOptions = {}): Promise<EngineCreated> {
+    const prepared = this.#requirePrepared()
+    if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
+    checkId(spec.id)
+    const ref = await createContainer(this.#context, this.#links, spec, prepared, call)
+    this.#kinds.set(spec.id, prepared.link)
+    return { ref, fixed: null }
+  }
+
+  async start(id: string, ref: string, call: CallOptions = {}): Promise<void> {
+    const link = (await this.#linkKind(id, ref, call)) === 'dial' ? await this.#links.open(id) : null
+    try {
+      await startContainer(this.#context, id, ref, link, call.signal)
+    } catch (error) {
+      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await this.#repair(call))) throw error
+      await startContainer(this.#context, id, ref, link, call.signal)
+    }
+  }
+
+  stop(id: string, ref: string, call: CallOptions = {}): Promise<void> {
+    return stopContainer(this.#context, id, ref, call)
+  }
+
+  pause(id: string, ref: string, call: CallOptions = {}): Promise<void> {
+    return pauseContainer(this.#context, id, ref, call)
+  }
+
+  resume(id: string, ref: string, call: CallOptions = {}): Promise<void> {
+    return resumeContainer(this.#context, id, ref, call)
+  }
+
+  async remove(id: string, ref: string | null, call: CallOptions = {}): Promise<void> {
+    checkId(id)
+    const refs = ref === null ? (await listContainers(this.#context, call, { id })).map((one) => one.ref) : [ref]
+    for (const one of refs) await removeContainer(this.#context, id, one, call)
+    this.#kinds.delete(id)
+    await this.#links.remove(id)
+  }
+
+  async list(call: CallOptions = {}): Promise<EngineSandbox[]> {
+    const found = await listSandboxes(this.#context, call)
+    for (const { container } of found) this.#remember(container)
+    return found.map(({ sandbox }) => sandbox)
+  }
+
+  async inspect(id: string, ref: string, call: CallOptions = {}): Promise<EngineSandbox> {
+    return asSandbox(await this.#inspect(id, ref, call))
+  }
+
+  events({ signal }: { signal: AbortSignal }): AsyncIterable<EngineEvent> {
+    return containerEvents(this.#context, AbortSignal.any([signal, this.#closed.signal]))
+  }
+
+  async connect(id: string, ref: string, call: CallOptions = {}): Promise<Duplex> {
+    const link = (await this.#linkKind(id, ref, call)) === 'dial' ? await this.#links.open(id) : null
+    return connectAgent(this.#context, id, ref, link, call)
+  }
+
+  readArchive(id: string, ref: string, path: string, call: CallOptions = {}): Promise<Readable> {
+    return readContainerArchive(this.#context, id, ref, path, call)
+  }
+
+  writeArchive(id: string, ref: string, path: string, tar: Readable, call: CallOptions = {}): Promise<void> {
+    return writeContainerArchive(this.#context, id, ref, path, tar, call)
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new SandboxError('SHUTTING_DOWN', 'the server is stopping'))
+    await this.#imageWatch
+    await this.#links.closeAll()
+    this.#closeClient()
+  }
+
+  #requirePrepared(): Prepared {
+    if (this.#prepared !== null) return this.#prepared
+    throw new SandboxError('ENGINE_UNAVAILABLE', 'the container engine is not ready yet; try again', {
+      details: { retryAfterSeconds: 2 },
+    })
+  }
+
+  #inspect(id: string, ref: string, call: CallOptions): Promise<OwnContainer> {
+    return inspectContainer(this.#context, id, ref, call).then((container) => this.#remember(container))
+  }
+
+  #remember(container: OwnContainer): OwnContainer {
+    this.#kinds.set(container.identity.id, container.identity.link)
+    return container
+  }
+
+  /** Kept with the container: one made under another K2_LINK stays reachable. */
+  async #linkKind(id: string, ref: string, call: CallOptions): Promise<LinkKind> {
+    return this.#kinds.get(id) ?? (await this.#inspect(id, ref, call)).identity.link
+  }
+
+  /** Makes what is shared again where it vanished under us. True when something had to be made. */
+  async #repair(call: CallOptions): Promise<boolean> {
+    const agent = await readAgentBinary(this.#context.options.agentBinary)
+    const scratchImage = await ensureScratchImage(this.#context, call)
+    const [network, volume] = await Promise.all([
+      ensureNetwork(this.#context, call),
+      ensureAgentVolume(this.#context, agent, scratchImage, call),
+    ])
+    if (network || volume) this.#context.log.warn({ network, volume }, 'made again what was removed from the engine')
+    return network || volume
+  }
+
+  async #prepareNetwork(call: CallOptions): Promise<unknown> {
+    try {
+      await ensureNetwork(this.#context, call)
+      this.#networkFault = null
+    } catch (error) {
+      if (
+        isSandboxError(error, 'ENGINE_UNAVAILABLE') ||
+        isSandboxError(error, 'ENGINE_TIMEOUT') ||
+        call.signal?.aborted
+      )
+        throw error
+      this.#networkFault = error
+    }
+    return this.#networkFault
+  }
+
+  /** Probes and fillers of a crashed start, and host folders that no container uses. */
+  async #removeLeftovers(call: CallOptions): Promise<void> {
+    const containers = await listContainers(this.#context, call)
+    for (const { identity, ref } of containers) {
+      if (identity.kind !== 'sandbox') await removeContainer(this.#context, identity.id, ref, call)
+    }
+    const used = new Set(
+      containers.filter(({ identity }) => identity.kind === 'sandbox').map(({ identity }) => identity.id),
+    )
+    const folders = await readdir(join(this.#context.options.dataDir, 'run')).catch(() => [])
+    for (const id of folders) {
+      if (isSandboxId(id) && !used.has(id) && !this.#links.has(id)) await this.#links.remove(id)
+    }
+  }
+
+  async #watchImages(): Promise<void> {
+    const on = {
+      change: () => this.#templates.invalidate(),
+      watching: (watching: boolean) => this.#templates.setWatching(watching),
+    }
+    await watchImages(this.#context, this.#closed.signal, on)
+  }
+}
+
+function checkId(id: string): void {
+  if (!isSandboxId(id)) throw new SandboxError('SANDBOX_NOT_FOUND', `no sandbox ${JSON.stringify(id.slice(0, 40))}`)
+}
+
+function dialImpossible(pathFits: boolean, cause: unknown): SandboxError {
+  const why = pathFits
+    ? "the engine's containers can't reach a socket in the data folder"
+    : "the data folder's path is too long for a socket"
+  return new SandboxError('NOT_SUPPORTED_BY_ENGINE', `the dial link does not work: ${why}; use K2_LINK=auto or exec`, {
+    cause,
+  })
+}

@@ -1,0 +1,133 @@
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { EngineEvent } from '../types.ts'
+import { engineCall } from './calls.ts'
+import type { Context } from './context.ts'
+import { inspectContainer } from './inspect.ts'
+import { readJsonLines } from './json-lines.ts'
+import { LABEL, readLabels } from './labels.ts'
+
+const ACTIONS = ['start', 'die', 'oom', 'pause', 'unpause', 'destroy']
+const FIRST_RETRY_MS = 100
+const LONGEST_RETRY_MS = 5000
+const OUT_OF_MEMORY_EXIT = 137
+/** Sandboxes with a kill of the kernel's since they started. */
+const MOST_REMEMBERED = 10_000
+
+/**
+ * Events of this instance's containers, as the port wants them. `resync` comes each time the stream (again) stands: what
+ * happened before is unknown then.
+ */
+export async function* containerEvents(context: Context, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  const filters = { type: ['container'], event: ACTIONS, label: [`${LABEL.instance}=${context.options.instance}`] }
+  const killedIn = new Set<string>()
+  for await (const message of watchEvents(context, filters, signal)) {
+    if (message === 'connected') yield { type: 'resync' }
+    else yield* translate(context, message, killedIn, signal)
+  }
+}
+
+/** Calls `onChange` for each event of an image, `onWatching` when the stream stands or is lost. Until the signal aborts. */
+export async function watchImages(
+  context: Context,
+  signal: AbortSignal,
+  on: { change(): void; watching(watching: boolean): void },
+): Promise<void> {
+  for await (const message of watchEvents(context, { type: ['image'] }, signal, () => on.watching(false))) {
+    if (message === 'connected') on.watching(true)
+    else on.change()
+  }
+}
+
+interface Message {
+  action: string
+  ref: string
+  attributes: Record<string, string>
+}
+
+/** Reconnects for ever, 100 ms doubling to 5 s; `connected` is yielded each time the stream stands. Ends with the signal, without an error. */
+async function* watchEvents(
+  context: Context,
+  filters: Record<string, string[]>,
+  signal: AbortSignal,
+  onLost: () => void = () => undefined,
+): AsyncGenerator<Message | 'connected'> {
+  let retryMs = FIRST_RETRY_MS
+  while (!signal.aborted) {
+    try {
+      const stream = await openStream(context, filters, signal)
+      const onAbort = (): void => void stream.destroy()
+      signal.addEventListener('abort', onAbort, { once: true })
+      try {
+        retryMs = FIRST_RETRY_MS
+        yield 'connected'
+        for await (const line of readJsonLines(stream)) {
+          const message = parse(line)
+          if (message !== null) yield message
+        }
+      } finally {
+        signal.removeEventListener('abort', onAbort)
+        stream.destroy()
+        onLost()
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      context.log.debug({ err: error }, 'the stream of engine events was lost')
+    }
+    await delay(retryMs, undefined, { signal, ref: false }).catch(() => undefined)
+    retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)
+  }
+}
+
+async function openStream(
+  { docker, timeouts }: Context,
+  filters: Record<string, string[]>,
+  signal: AbortSignal,
+): Promise<Readable> {
+  const call = { signal, timeoutMs: timeouts.callMs }
+  return (await engineCall(
+    'events',
+    (abortSignal) => docker.getEvents({ filters, abortSignal } as object),
+    call,
+  )) as Readable
+}
+
+function parse(line: Record<string, unknown>): Message | null {
+  const { Action, Actor } = line
+  if (typeof Action !== 'string' || Actor === null || typeof Actor !== 'object') return null
+  const { ID, Attributes } = Actor as { ID?: unknown; Attributes?: unknown }
+  if (typeof ID !== 'string') return null
+  return { action: Action, ref: ID, attributes: (Attributes ?? {}) as Record<string, string> }
+}
+
+const PLAIN = { start: 'started', pause: 'paused', unpause: 'resumed', destroy: 'removed', oom: 'outOfMemory' } as const
+
+async function* translate(
+  context: Context,
+  { action, ref, attributes }: Message,
+  killedIn: Set<string>,
+  signal: AbortSignal,
+): AsyncGenerator<EngineEvent> {
+  const identity = readLabels(context.options.secret, attributes)
+  if (identity === null || identity.kind !== 'sandbox' || identity.instance !== context.options.instance) return
+  const { id } = identity
+  if (action === 'oom' && killedIn.size < MOST_REMEMBERED) killedIn.add(id)
+  if (action === 'start' || action === 'destroy') killedIn.delete(id)
+  if (action === 'die') {
+    const exitCode = /^\d{1,3}$/.test(attributes.exitCode ?? '') ? Number(attributes.exitCode) : null
+    const suspect = killedIn.delete(id) && exitCode === OUT_OF_MEMORY_EXIT
+    yield { type: 'died', id, ref, exitCode, outOfMemory: suspect && (await diedOfMemory(context, id, ref, signal)) }
+  } else if (Object.hasOwn(PLAIN, action)) {
+    yield { type: PLAIN[action as keyof typeof PLAIN], id, ref }
+  }
+}
+
+/** The event does not say whether PID 1 was the one that was killed; the container's state does, while it is there. */
+async function diedOfMemory(context: Context, id: string, ref: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await inspectContainer(context, id, ref, { signal })).outOfMemory
+  } catch (error) {
+    context.log.debug({ err: error, sandbox: id }, 'could not read how a sandbox ended')
+    return true
+  }
+}

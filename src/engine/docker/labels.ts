@@ -1,0 +1,82 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { LinkKind } from './options.ts'
+
+/** `probe`: the container that `open` tries the engine with. `filler`: never started, carries the agent into its volume. */
+export type ContainerKind = 'sandbox' | 'probe' | 'filler'
+
+/** What is kept with a container for its life, signed. */
+export interface Identity {
+  kind: ContainerKind
+  id: string
+  instance: string
+  link: LinkKind
+  record: string
+}
+
+/** Most bytes of `record`. */
+export const RECORD_LIMIT_BYTES = 8192
+
+export const LABEL = {
+  kind: 'k2.kind',
+  id: 'k2.id',
+  instance: 'k2.instance',
+  link: 'k2.link',
+  record: 'k2.record',
+  signature: 'k2.signature',
+} as const
+
+const ID = /^[a-z0-9]{20}$/
+
+/** Ids are path segments and container names: anything else is refused before it gets near either. */
+export function isSandboxId(id: string): boolean {
+  return ID.test(id)
+}
+
+/** Every key we read is set, so that an image's labels of the same names are overwritten. */
+export function signLabels(secret: Buffer, identity: Identity): Record<string, string> {
+  return {
+    [LABEL.kind]: identity.kind,
+    [LABEL.id]: identity.id,
+    [LABEL.instance]: identity.instance,
+    [LABEL.link]: identity.link,
+    [LABEL.record]: identity.record,
+    [LABEL.signature]: signature(secret, identity),
+  }
+}
+
+/** The identity that labels state, null when they are not ours: a key is missing, malformed, or the signature is wrong. */
+export function readLabels(secret: Buffer, labels: Record<string, string> | null | undefined): Identity | null {
+  if (!labels) return null
+  const { kind, id, link } = { kind: labels[LABEL.kind], id: labels[LABEL.id], link: labels[LABEL.link] }
+  const instance = labels[LABEL.instance]
+  const record = labels[LABEL.record]
+  const claimed = labels[LABEL.signature]
+  if (kind !== 'sandbox' && kind !== 'probe' && kind !== 'filler') return null
+  if (link !== 'dial' && link !== 'exec') return null
+  if (id === undefined || !ID.test(id) || instance === undefined || record === undefined || claimed === undefined)
+    return null
+  const identity: Identity = { kind, id, instance, link, record }
+  return equal(signature(secret, identity), claimed) ? identity : null
+}
+
+/** What the agent of this sandbox proves itself with: 64 hex digits. */
+export function agentToken(secret: Buffer, id: string): string {
+  return createHmac('sha256', secret).update(`link:${id}`).digest('hex')
+}
+
+function signature(secret: Buffer, { kind, id, instance, link, record }: Identity): string {
+  const hmac = createHmac('sha256', secret)
+  for (const field of ['labels:1', kind, id, instance, link, record]) {
+    const bytes = Buffer.from(field)
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    hmac.update(length).update(bytes)
+  }
+  return hmac.digest('hex')
+}
+
+function equal(expected: string, claimed: string): boolean {
+  const a = Buffer.from(expected)
+  const b = Buffer.from(claimed)
+  return a.length === b.length && timingSafeEqual(a, b)
+}

@@ -1,0 +1,73 @@
+import { isSandboxError, SandboxError } from '../../errors.ts'
+import { engineCall, engineText } from './calls.ts'
+import type { Context } from './context.ts'
+import { startDeadline } from './deadline.ts'
+import { notModified } from './lifecycle.ts'
+import type { DialLink } from './link-dial.ts'
+import { type OutputWatch, watchOutput } from './output-watch.ts'
+
+/**
+ * Starts one container and watches it until its agent has proved itself (`link` given: the dial link) or, on the exec
+ * link, until the engine says that it runs. No-op when it runs already.
+ * Throws SANDBOX_START_FAILED with the last lines it printed when the engine refuses it, or when it dies meanwhile.
+ */
+export async function startContainer(
+  context: Context,
+  id: string,
+  ref: string,
+  link: DialLink | null,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { docker, timeouts } = context
+  const watch = await watchOutput(context, id, ref, signal)
+  try {
+    const cutRunBefore = link?.markRun()
+    await engineCall('container.start', (abortSignal) => docker.getContainer(ref).start({ abortSignal } as object), {
+      signal,
+      timeoutMs: timeouts.changeMs,
+      name: id,
+    })
+    cutRunBefore?.()
+    if (link !== null) await agentReady(context, id, link, watch, signal)
+  } catch (error) {
+    if (notModified(error)) return
+    throw withOutput(error, watch)
+  } finally {
+    watch.close()
+  }
+}
+
+async function agentReady(
+  { timeouts }: Context,
+  id: string,
+  link: DialLink,
+  watch: OutputWatch,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const late = (): Error =>
+    new SandboxError(
+      'SANDBOX_START_FAILED',
+      `sandbox ${id} started, but its agent did not answer within ${timeouts.connectMs} ms`,
+    )
+  using deadline = startDeadline(timeouts.connectMs, signal, late)
+  const died = watch.ended.then(() => {
+    throw new SandboxError('SANDBOX_START_FAILED', `sandbox ${id} ended while it was starting`)
+  })
+  try {
+    await Promise.race([link.ready(deadline.signal), died])
+  } finally {
+    deadline.abort(new Error('over'))
+    died.catch(() => undefined)
+  }
+}
+
+/** What the container printed goes to the caller; the engine's own words stay in the cause. */
+function withOutput(error: unknown, watch: OutputWatch): unknown {
+  if (!isSandboxError(error, 'SANDBOX_START_FAILED')) return error
+  const output = watch.text()
+  if (output === '') return error
+  return new SandboxError(error.code, error.message, {
+    cause: error.cause ?? engineText(error),
+    details: { ...error.details, output },
+  })
+}
