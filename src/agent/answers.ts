@@ -1,0 +1,187 @@
+import type { AgentEntry, AgentInfo, PreparedUser, ProcessReason, ProcessStatus } from './types.ts'
+
+/**
+ * Shapes and ranges of the agent's answers, which may come from whoever is root in the sandbox. Each takes what JSON.parse
+ * gave and copies the known members; an AnswerError says what is wrong.
+ */
+export class AnswerError extends Error {}
+
+type Json = Record<string, unknown>
+
+export function readInfo(value: unknown): AgentInfo {
+  const json = object(value, 'info')
+  if (json.protocol !== 1) throw new AnswerError('it speaks another protocol version than 1')
+  return {
+    version: text(json, 'version', 200),
+    bootId: text(json, 'boot_id', 200),
+    startedAt: count(json, 'started_at'),
+    pid: count(json, 'pid'),
+    processes: count(json, 'processes'),
+  }
+}
+
+export function readPreparedUser(value: unknown): PreparedUser {
+  const json = object(value, 'prepare')
+  return {
+    uid: count(json, 'uid'),
+    gid: count(json, 'gid'),
+    name: text(json, 'name', 4096),
+    home: text(json, 'home', 4096),
+    shell: text(json, 'shell', 4096),
+    cwdCreated: flag(json, 'cwd_created'),
+  }
+}
+
+const REASONS: ReadonlySet<string> = new Set<ProcessReason>([
+  'exited',
+  'signaled',
+  'timeout',
+  'out_of_memory',
+  'killed',
+])
+const SIGNAL = /^[A-Z0-9+-]{1,24}$/
+
+export function readStatus(value: unknown): ProcessStatus {
+  const json = object(value, 'a process status')
+  const state = text(json, 'state', 16)
+  if (state !== 'running' && state !== 'exited') throw new AnswerError('state is neither running nor exited')
+  const reason = optionalText(json, 'reason', 32)
+  if (reason !== null && !REASONS.has(reason)) throw new AnswerError('reason is not one of the known')
+  const signal = optionalText(json, 'signal', 24)
+  if (signal !== null && !SIGNAL.test(signal)) throw new AnswerError('signal is no signal name')
+  const exitCode = optionalCount(json, 'exit_code')
+  if (exitCode !== null && exitCode > 255) throw new AnswerError('exit_code is above 255')
+  if (state === 'exited' && (exitCode === null || reason === null))
+    throw new AnswerError('an exited process has no exit_code or reason')
+  return {
+    id: text(json, 'id', 64),
+    pid: count(json, 'pid'),
+    argv: list(json, 'argv').map((word) => string(word, 'argv')),
+    cwd: string(json.cwd, 'cwd'),
+    user: text(json, 'user', 4096),
+    state,
+    startedAt: count(json, 'started_at'),
+    endedAt: optionalCount(json, 'ended_at'),
+    exitCode,
+    signal,
+    reason: reason as ProcessReason | null,
+    cpuSeconds: amount(json, 'cpu_seconds'),
+    peakMemoryBytes: count(json, 'peak_memory_bytes'),
+    wallSeconds: amount(json, 'wall_seconds'),
+    outputBytes: count(json, 'output_bytes'),
+    droppedBytes: count(json, 'dropped_bytes'),
+    leftovers: count(json, 'leftovers'),
+  }
+}
+
+export function readStatuses(value: unknown): ProcessStatus[] {
+  return list(object(value, 'processes'), 'processes').map(readStatus)
+}
+
+export function readKilled(value: unknown): { killed: number; complete: boolean } {
+  const json = object(value, 'kill')
+  return { killed: count(json, 'killed'), complete: flag(json, 'complete') }
+}
+
+const TYPES: ReadonlySet<string> = new Set<AgentEntry['type']>([
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'char_device',
+  'block_device',
+])
+
+export function readEntry(value: unknown): AgentEntry {
+  const json = object(value, 'an entry')
+  const type = text(json, 'type', 16)
+  if (!TYPES.has(type)) throw new AnswerError('type of an entry is not one of the known')
+  const mode = count(json, 'mode')
+  if (mode > 0o7777) throw new AnswerError('mode has more than 12 bits')
+  return {
+    name: text(json, 'name', 4096),
+    nameBase64: optionalText(json, 'name_base64', 8192),
+    path: text(json, 'path', 65_536),
+    type: type as AgentEntry['type'],
+    sizeBytes: count(json, 'size'),
+    mode,
+    uid: count(json, 'uid'),
+    gid: count(json, 'gid'),
+    mtime: time(json, 'mtime'),
+    target: optionalText(json, 'target', 65_536),
+  }
+}
+
+/** At most `limit` entries: an agent that gives more than it was asked for is not believed. */
+export function readEntries(value: unknown, limit: number): { entries: AgentEntry[]; truncated: boolean } {
+  const json = object(value, 'a listing')
+  const entries = list(json, 'entries')
+  if (entries.length > limit) throw new AnswerError('a listing has more entries than were asked for')
+  return { entries: entries.map(readEntry), truncated: flag(json, 'truncated') }
+}
+
+export function readUnpacked(value: unknown): { entries: number; sizeBytes: number } {
+  const json = object(value, 'an unpacked archive')
+  return { entries: count(json, 'entries'), sizeBytes: count(json, 'bytes') }
+}
+
+function object(value: unknown, what: string): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new AnswerError(`${what} is no object`)
+  return value as Json
+}
+
+function list(json: Json, key: string): unknown[] {
+  const value = json[key]
+  // Go writes an empty slice that was never made as null.
+  if (value === null || value === undefined) return []
+  if (!Array.isArray(value)) throw new AnswerError(`${key} is no array`)
+  return value
+}
+
+function string(value: unknown, key: string): string {
+  if (typeof value !== 'string') throw new AnswerError(`${key} is no string`)
+  return value
+}
+
+function text(json: Json, key: string, limit: number): string {
+  const value = string(json[key], key)
+  if (value.length > limit) throw new AnswerError(`${key} is longer than ${limit} characters`)
+  return value
+}
+
+function optionalText(json: Json, key: string, limit: number): string | null {
+  return json[key] === null || json[key] === undefined || json[key] === '' ? null : text(json, key, limit)
+}
+
+function flag(json: Json, key: string): boolean {
+  const value = json[key]
+  if (typeof value !== 'boolean') throw new AnswerError(`${key} is no boolean`)
+  return value
+}
+
+/** A whole number from 0 to 2^53 - 1. */
+function count(json: Json, key: string): number {
+  const value = json[key]
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new AnswerError(`${key} is no count`)
+  return value
+}
+
+function optionalCount(json: Json, key: string): number | null {
+  return json[key] === null || json[key] === undefined ? null : count(json, key)
+}
+
+/** A time stamp that a file may carry: also before 1970. */
+function time(json: Json, key: string): number {
+  const value = json[key]
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new AnswerError(`${key} is no time`)
+  return value
+}
+
+/** A number from 0 on, fractions allowed. */
+function amount(json: Json, key: string): number {
+  const value = json[key]
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw new AnswerError(`${key} is no amount`)
+  return value
+}

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SandboxError } from '../errors.ts'
+import { untilAborted } from '../lib/deadline.ts'
+import { agentUnavailable, isLinkLost } from './agent-errors.ts'
+import type { AgentClient } from './client.ts'
+import type { AgentLink } from './link.ts'
+import type { CallOptions, OutputEvent, OutputStream, ProcessStatus, StartProcess } from './types.ts'
+
+export interface RunOptions extends CallOptions {
+  /** Each event once and in order, without `status` and `ended`. The stream waits for a promise it returns. */
+  onOutput: (event: OutputEvent) => void | Promise<void>
+  /** How long after a loss, without a byte more, it is tried to go on. Shorter than the agent keeps ended processes. */
+  resumeMs?: number
+}
+
+const FIRST_PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 1000
+
+/**
+ * Starts a process and follows it to its end, over lost connections too: output goes on at the byte where it was cut, and the
+ * process is started once. AGENT_UNAVAILABLE when the connection does not come back in time or the sandbox was restarted in
+ * between. The signal ends the following; the process runs on until it is killed.
+ */
+export async function runToEnd(link: AgentLink, request: StartProcess, options: RunOptions): Promise<ProcessStatus> {
+  const { signal, resumeMs = 30_000 } = options
+  const run = new Run(request, options)
+  let client = await link.client({ signal })
+  const { bootId } = client
+  let pauseMs = FIRST_PAUSE_MS
+  let deadline: number | null = null
+  for (;;) {
+    const before = run.offset
+    try {
+      return await run.follow(client)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!isLinkLost(error)) throw error
+      if (run.offset > before || deadline === null) {
+        deadline = performance.now() + resumeMs
+        pauseMs = FIRST_PAUSE_MS
+      } else if (performance.now() > deadline) throw error
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted())
+    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
+    client = await reopen(link, deadline, signal)
+    if (client.bootId !== bootId) throw restarted()
+  }
+}
+
+/** A new client, or the error of the last try after the deadline. */
+async function reopen(link: AgentLink, deadline: number, signal: AbortSignal | undefined): Promise<AgentClient> {
+  const limit = AbortSignal.timeout(Math.max(1, deadline - performance.now()))
+  const late = agentUnavailable('the connection to the sandbox was lost and did not come back in time')
+  try {
+    return await untilAborted(link.client({ signal: signal ? AbortSignal.any([signal, limit]) : limit }), signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw limit.aborted && !(error instanceof SandboxError) ? late : error
+  }
+}
+
+/** How far one process has been followed. */
+class Run {
+  readonly #request: StartProcess
+  readonly #options: RunOptions
+  /** `unknown`: a start was sent, and the connection was lost before an answer. */
+  #start: 'not sent' | 'unknown' | 'confirmed' = 'not sent'
+  offset = 0
+
+  constructor(request: StartProcess, options: RunOptions) {
+    this.#request = request
+    this.#options = options
+  }
+
+  async follow(client: AgentClient): Promise<ProcessStatus> {
+    const output = await this.#open(client)
+    this.#start = 'confirmed'
+    for await (const event of output) {
+      if (event.type === 'ended') return event.status
+      if (event.type === 'status') continue
+      if (event.type === 'dropped') this.offset += event.sizeBytes
+      else if (event.type !== 'time') this.offset += event.bytes.length
+      const wait = this.#options.onOutput(event)
+      if (wait !== undefined) await wait
+    }
+    throw agentUnavailable('the output of the process has no end')
+  }
+
+  async #open(client: AgentClient): Promise<OutputStream> {
+    if (this.#start === 'not sent') return this.#startNow(client)
+    const resumed = await this.#resume(client)
+    if (resumed !== null) return resumed
+    if (this.#start === 'confirmed') throw restarted()
+    try {
+      return await this.#startNow(client)
+    } catch (error) {
+      // The lost connection's request may have reached the agent after all, behind our back.
+      const late = isLinkLost(error) ? null : await this.#resume(client)
+      if (late !== null) return late
+      throw error
+    }
+  }
+
+  async #startNow(client: AgentClient): Promise<OutputStream> {
+    this.#start = 'unknown'
+    const { output } = await client.startProcess(this.#request, { signal: this.#options.signal })
+    return output
+  }
+
+  /** null when the agent does not know the process. */
+  async #resume(client: AgentClient): Promise<OutputStream | null> {
+    const { signal } = this.#options
+    const { id, time = false } = this.#request
+    try {
+      return await client.followOutput(id, this.offset, { signal, time })
+    } catch (error) {
+      if (error instanceof SandboxError && error.code === 'PROCESS_NOT_FOUND') return null
+      throw error
+    }
+  }
+}
+
+function restarted(): SandboxError {
+  return agentUnavailable('the sandbox was restarted while the program ran, so its end is not known')
+}
