@@ -89,7 +89,7 @@ function parseLine(json: string): EngineLine {
 
 function packContext(context: BuildContext): Readable {
   const pack = tar.pack()
-  for (const [name, content] of context) pack.entry({ name, mode: 0o644 }, content)
+  for (const [name, content] of context) pack.entry({ name, mode: 0o755 }, content)
   pack.finalize()
   return Readable.from(pack)
 }
