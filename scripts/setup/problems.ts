@@ -61,7 +61,7 @@ export function describeMissingBase(image: string, pullWords: string, bootstrapW
 }
 
 export function isDiskFull(words: string): boolean {
-  return /no space left on device|ENOSPC|not enough (free )?space/i.test(words)
+  return /no space left on device|ENOSPC|enough free space/i.test(words)
 }
 
 export function messageOf(thrown: unknown): string {
