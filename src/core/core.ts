@@ -36,6 +36,8 @@ export interface Core {
   code: Code
   files: Files
   processes: Processes
+  /** False from the loss of the engine's events until they are back. */
+  engineAvailable(): boolean
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
   open(options: { signal?: AbortSignal }): Promise<void>
   /** Ends timers, links and watching; waits `withinMs` for removals under way. Sandboxes run on. Idempotent. */
@@ -64,6 +66,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     code: new Code({ executions, programs, registry, rules }),
     files: new Files({ registry, live, activity, engine, rules }),
     processes: new Processes({ registry, live }),
+    engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
       await reconcile({ engine, registry, live, removals, locks, clock, log }, { signal, atStart: true })
       watch.open()

@@ -1,5 +1,6 @@
 import type { Engine, EngineRef, Template } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
+import { deadline } from '../lib/deadline.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { CallOptions } from './model.ts'
 import { type SandboxRecord, toLabel } from './record.ts'
@@ -22,10 +23,9 @@ export type Launched = Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'>
  */
 export async function launch({ engine, live, record, how, timeoutMs }: Launch, { signal }: CallOptions): Promise<Launched> {
   const { gone } = live.of(record)
-  const late = lateAfter(timeoutMs)
-  const bounded = AbortSignal.any(signal ? [signal, gone, late.signal] : [gone, late.signal])
-  try {
-    bounded.throwIfAborted()
+  using limit = deadline(timeoutMs, () => tooLate(timeoutMs), signal ? AbortSignal.any([signal, gone]) : gone)
+  const bounded = limit.signal
+  bounded.throwIfAborted()
     if (how.kind === 'new') {
       const spec = { id: record.id, template: how.template, resources: record.resources, network: record.network, record: toLabel(record) }
       const { ref, fixed } = await engine.create(spec, { signal: bounded })
@@ -36,22 +36,15 @@ export async function launch({ engine, live, record, how, timeoutMs }: Launch, {
     if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
     await engine.start(record.id, ref, { signal: bounded })
     const client = await live.client(record, { signal: bounded })
-    const { uid, gid } = await client.prepare(record.user, record.cwd, { signal: bounded })
+    const { uid, gid } = await client.prepare(record, { signal: bounded })
     return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
-  } finally {
-    late.clear()
-  }
+}
+
+function tooLate(timeoutMs: number): SandboxError {
+  return new SandboxError('SANDBOX_START_FAILED', `the sandbox did not answer within ${timeoutMs / 1000} s of its start; the engine may be overloaded, try again`)
 }
 
 /** The local engine has one folder: paths below it stay, all others become the folder itself. */
 function insideOf(folder: string, cwd: string): string {
   return cwd.startsWith(`${folder}/`) ? cwd : folder
-}
-
-/** A deadline whose reason says what was late. */
-function lateAfter(timeoutMs: number): { signal: AbortSignal; clear: () => void } {
-  const controller = new AbortController()
-  const late = new SandboxError('SANDBOX_START_FAILED', `the sandbox did not answer within ${timeoutMs / 1000} s of its start; the engine may be overloaded, try again`)
-  const timer = setTimeout(() => controller.abort(late), timeoutMs)
-  return { signal: controller.signal, clear: () => clearTimeout(timer) }
 }

@@ -123,8 +123,8 @@ function requireRegular(entry: TarEntry, path: string): void {
 }
 
 function toFileEntry(entry: TarEntry, name: string, path: string): FileEntry {
-  const { type, sizeBytes, mode, uid, gid, mtime, linkname } = entry
-  return { name, nameBase64: null, path, type, sizeBytes, mode, uid, gid, mtime, target: type === 'symlink' ? linkname : null }
+  const { type, sizeBytes, mode, uid, gid, mtime, linkname: target } = entry
+  return { name, nameBase64: null, path, type, sizeBytes, mode, uid, gid, mtime, target }
 }
 
 function bounded(signal: AbortSignal | undefined): AbortSignal {

@@ -19,7 +19,7 @@ export function takeOver({ registry, live, log }: { registry: Registry; live: Li
     try {
       const signal = AbortSignal.timeout(LIMIT_MS)
       const client = await live.client(record, { signal })
-      const { uid, gid } = record.identity ?? (await client.prepare(record.user, record.cwd, { signal }))
+      const { uid, gid } = record.identity ?? (await client.prepare(record, { signal }))
       if (record.identity === null) registry.update(record.id, { identity: { uid, gid } })
       log.info({ sandbox: record.id, processes: client.greeting.processes }, 'took over a running sandbox')
     } catch (err) {

@@ -12,6 +12,8 @@ const SWEEP_LIMIT_MS = 120_000
 export class Watch {
   readonly #parts: ReconcileParts
   readonly #end = new AbortController()
+  /** False from the loss of the events until they are back. */
+  engineAvailable = true
   #sweep: NodeJS.Timeout | undefined
   #reconciling: Promise<void> | undefined
   #following: Promise<void> | undefined
@@ -36,15 +38,18 @@ export class Watch {
     const { engine, log } = this.#parts
     try {
       for await (const event of engine.events({ signal: this.#end.signal })) {
-        if (event.type === 'resync') void this.#reconcile()
-        else void this.#see(event)
+        if (event.type === 'lost') this.engineAvailable = false
+        else if (event.type === 'resync') {
+          this.engineAvailable = true
+          void this.#reconcile()
+        } else void this.#see(event)
       }
     } catch (err) {
       if (!this.#end.signal.aborted) log.error({ err }, 'the events of the engine ended, only the sweep is left')
     }
   }
 
-  async #see(event: Exclude<EngineEvent, { type: 'resync' }>): Promise<void> {
+  async #see(event: Exclude<EngineEvent, { type: 'lost' | 'resync' }>): Promise<void> {
     const { registry, live, locks, log } = this.#parts
     const record = registry.find(event.id)
     if (record === undefined) return

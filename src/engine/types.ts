@@ -72,6 +72,8 @@ export interface EngineSandbox {
 export type EngineEvent =
   | { type: 'died'; id: string; ref: EngineRef; exitCode: number | null; outOfMemory: boolean }
   | { type: 'started' | 'paused' | 'resumed' | 'removed' | 'outOfMemory'; id: string; ref: EngineRef }
+  /** The engine does not answer (any more); `resync` follows when it does. */
+  | { type: 'lost' }
   /** The stream of events was lost and is back: what happened between is unknown, reconcile. */
   | { type: 'resync' }
 

@@ -1,5 +1,7 @@
-import { Readable } from 'node:stream'
-import { type Entry, extract, type Headers, pack } from 'tar-stream'
+import { Readable, type Writable } from 'node:stream'
+import { type Extract, extract, type Header, pack } from 'tar-stream'
+
+type Entry = Extract extends AsyncIterable<infer Source> ? Source : never
 
 export type TarType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char_device' | 'block_device'
 
@@ -36,9 +38,9 @@ export async function* readTar(source: Readable): AsyncGenerator<TarEntry, void,
   source.on('close', () => {
     if (!source.readableEnded) archive.destroy(new Error('the archive was cut'))
   })
-  source.pipe(archive)
+  source.pipe(archive as unknown as Writable)
   try {
-    for await (const entry of archive as AsyncIterable<Entry>) {
+    for await (const entry of archive) {
       yield toTarEntry(entry)
       entry.resume()
     }
@@ -52,12 +54,12 @@ function toTarEntry(entry: Entry): TarEntry {
   return {
     name: header.name.replace(/\/+$/, ''),
     type: typeOf(header.type),
-    sizeBytes: header.size ?? 0,
-    mode: (header.mode ?? 0) & 0o7777,
-    uid: header.uid ?? 0,
-    gid: header.gid ?? 0,
-    mtime: header.mtime?.getTime() ?? 0,
-    linkname: header.linkname ?? null,
+    sizeBytes: header.size,
+    mode: header.mode & 0o7777,
+    uid: header.uid,
+    gid: header.gid,
+    mtime: header.mtime.getTime(),
+    linkname: header.type === 'symlink' ? header.linkname : null,
     bytes: async () => {
       const chunks: Buffer[] = []
       for await (const chunk of entry) chunks.push(chunk as Buffer)
@@ -66,7 +68,7 @@ function toTarEntry(entry: Entry): TarEntry {
   }
 }
 
-function typeOf(type: Headers['type']): TarType {
+function typeOf(type: Header['type']): TarType {
   switch (type) {
     case 'directory':
     case 'symlink':
@@ -88,7 +90,7 @@ export function writeTar(entries: NewTarEntry[]): Readable {
   for (const { name, type, mode, uid, gid, content } of entries) {
     const header = { name, type, mode, uid, gid, mtime }
     if (type === 'directory') archive.entry(header)
-    else archive.entry(header, Buffer.from(content ?? []))
+    else archive.entry(header, content ?? new Uint8Array())
   }
   archive.finalize()
   return Readable.from(archive as AsyncIterable<Buffer>)

@@ -17,7 +17,7 @@ export interface ActionRoutesOptions {
     restart(id: string, options: CallOptions): Promise<Sandbox>
     /** 0: the server's default. */
     setTimeout(id: string, timeoutSeconds: number): Sandbox
-    remove(id: string): Promise<void>
+    remove(id: string): void | Promise<void>
   }
 }
 
@@ -37,7 +37,7 @@ export async function actionRoutes(app: TypedApp, { sandboxes }: ActionRoutesOpt
           return sandboxAnswer(sandboxes.setTimeout(id, body.timeout))
         case 'kill': {
           const last = sandboxAnswer(sandboxes.get(id))
-          await sandboxes.remove(id)
+          sandboxes.remove(id)
           return { ...last, status: 'killed', expires_at: null }
         }
       }

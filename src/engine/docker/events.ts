@@ -23,6 +23,7 @@ export async function* containerEvents(context: Context, signal: AbortSignal): A
   const killedIn = new Set<string>()
   for await (const message of watchEvents(context, filters, signal)) {
     if (message === 'connected') yield { type: 'resync' }
+    else if (message === 'lost') yield { type: 'lost' }
     else yield* translate(context, message, killedIn, signal)
   }
 }
@@ -35,7 +36,7 @@ export async function watchImages(
 ): Promise<void> {
   for await (const message of watchEvents(context, { type: ['image'] }, signal, () => on.watching(false))) {
     if (message === 'connected') on.watching(true)
-    else on.change()
+    else if (message !== 'lost') on.change()
   }
 }
 
@@ -51,7 +52,7 @@ async function* watchEvents(
   filters: Record<string, string[]>,
   signal: AbortSignal,
   onLost: () => void = () => undefined,
-): AsyncGenerator<Message | 'connected'> {
+): AsyncGenerator<Message | 'connected' | 'lost'> {
   let retryMs = FIRST_RETRY_MS
   while (!signal.aborted) {
     try {
@@ -74,6 +75,8 @@ async function* watchEvents(
       if (signal.aborted) return
       context.log.debug({ err: error }, 'the stream of engine events was lost')
     }
+    if (signal.aborted) return
+    yield 'lost'
     await delay(retryMs, undefined, { signal, ref: false }).catch(() => undefined)
     retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)
   }

@@ -1,0 +1,68 @@
+import Docker from 'dockerode'
+import { extract, pack } from 'tar-stream'
+
+/** The same operations by the Docker API alone, as the baseline of each row. */
+export class RawDocker {
+  readonly #docker: Docker
+  readonly #image: string
+
+  constructor(socketPath: string, image: string) {
+    this.#docker = new Docker({ socketPath })
+    this.#image = image
+  }
+
+  /** create + start of a plain container on the default bridge. */
+  async createAndStart(networkMode = 'bridge'): Promise<Docker.Container> {
+    const container = await this.#docker.createContainer({
+      Image: this.#image,
+      Entrypoint: ['sleep', 'infinity'],
+      HostConfig: { NetworkMode: networkMode, StopSignal: 'SIGKILL' } as Docker.HostConfig,
+      Labels: { 'k2.bench': '1' },
+    })
+    await container.start()
+    return container
+  }
+
+  /** exec create + start, all output read. */
+  async exec(container: Docker.Container, argv: string[]): Promise<void> {
+    const exec = await container.exec({ Cmd: argv, AttachStdout: true, AttachStderr: true })
+    const stream = await exec.start({})
+    stream.resume()
+    await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject))
+  }
+
+  async write(container: Docker.Container, path: string, content: Buffer): Promise<void> {
+    const archive = pack()
+    archive.entry({ name: path.slice(1) }, content)
+    archive.finalize()
+    await container.putArchive(archive as unknown as NodeJS.ReadableStream, { path: '/' })
+  }
+
+  async read(container: Docker.Container, path: string): Promise<number> {
+    const stream = await container.getArchive({ path })
+    const archive = extract()
+    stream.pipe(archive as unknown as NodeJS.WritableStream)
+    let bytes = 0
+    for await (const entry of archive) for await (const chunk of entry) bytes += (chunk as Buffer).length
+    return bytes
+  }
+
+  async list(): Promise<number> {
+    return (await this.#docker.listContainers({ all: true })).length
+  }
+
+  async removeAll(): Promise<void> {
+    const left = await this.#docker.listContainers({ all: true, filters: { label: ['k2.bench=1'] } })
+    for (const { Id } of left) await this.#docker.getContainer(Id).remove({ force: true, v: true })
+  }
+
+  /** Containers of a server's instance. */
+  async ofInstance(instance: string): Promise<Docker.ContainerInfo[]> {
+    return this.#docker.listContainers({ all: true, filters: { label: [`k2.instance=${instance}`] } })
+  }
+
+  /** The host's process id of a container's PID 1. */
+  async pidOf(containerId: string): Promise<number> {
+    return (await this.#docker.getContainer(containerId).inspect()).State.Pid
+  }
+}

@@ -1,0 +1,111 @@
+/** The process: reads the settings, opens engine, store and core, listens, and stops on signals. */
+import { existsSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { buildApp } from './app.ts'
+import { type Config, ConfigError, helpText, readConfig } from './config.ts'
+import { createCore } from './core/core.ts'
+import { createDockerEngine } from './engine/docker/docker-engine.ts'
+import { createLocalEngine } from './engine/local/local-engine.ts'
+import type { Engine } from './engine/types.ts'
+import { SandboxError } from './errors.ts'
+import { createLogger } from './http/logger.ts'
+import { instanceSecret } from './store/secret.ts'
+import { openStore } from './store/store.ts'
+
+type Logger = ReturnType<typeof createLogger>
+
+const OPEN_LIMIT_MS = 60_000
+/** A file as JSON: base64 takes a third more, escapes at most twice as much for what people call text. */
+const BODY_OVERHEAD = 2
+
+async function start(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel })
+  const store = openStore(config.dataDir)
+  const engine = createEngine(config, logger)
+  const signal = AbortSignal.timeout(OPEN_LIMIT_MS)
+  const info = await engine.open({ signal })
+  for (const warning of info.warnings) logger.warn({ engine: info.name }, warning)
+
+  const core = createCore({ config, engine, store, log: logger })
+  await core.open({ signal })
+  const { fileBytes } = config.limits
+  const app = await buildApp({
+    ...core,
+    config: {
+      allowedHosts: config.allowedHosts,
+      allowedOrigins: config.allowedOrigins,
+      shutdownGraceMs: config.shutdownGraceMs,
+      fileBodyLimitBytes: fileBytes * BODY_OVERHEAD,
+    },
+    health: { info, engineAvailable: () => core.engineAvailable() },
+    logger,
+  })
+
+  const stop = async (): Promise<void> => {
+    await app.close()
+    await core.close(config.shutdownGraceMs)
+    await engine.close()
+    store.close()
+  }
+  stopOnSignals(stop, logger)
+  await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
+  const { port } = app.server.address() as AddressInfo
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host
+  console.log(`listening on http://${host}:${port} (engine ${info.name} ${info.version}, link ${info.link}; API at /docs)`)
+}
+
+function createEngine(config: Config, log: Logger): Engine {
+  const agentBinary = config.agentBinary || join(import.meta.dirname, '..', 'build', 'agent', 'current', 'agent')
+  if (!existsSync(agentBinary)) throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
+  const { instance, dataDir, link, dockerHost, pullTimeoutMs } = config
+  if (config.engine === 'local') return createLocalEngine({ agentBinary, dataDir, log })
+  const secret = instanceSecret(dataDir)
+  return createDockerEngine({ dockerHost, instance, secret, dataDir, agentBinary, link, timeouts: { pullMs: pullTimeoutMs }, log })
+}
+
+/** The first signal stops in order; a second one, or a stop that hangs, ends the process at once. */
+function stopOnSignals(stop: () => Promise<void>, logger: Logger): void {
+  let stopping = false
+  const onSignal = (name: NodeJS.Signals) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal: name }, 'stopping; sandboxes run on')
+    stop().then(
+      () => process.exit(0),
+      (err: unknown) => {
+        logger.error({ err }, 'did not stop cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}
+
+/** One sentence for what an operator can mend; the whole error for what is our fault. */
+function explain(error: unknown, config: Config | null): string {
+  const { code, message, stack } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `Port ${config?.port} on ${config?.host} is taken: stop what listens there, or choose another with K2_PORT.`
+  if (code === 'EACCES' && config) return `No permission to listen on ${config.host}:${config.port} or to use ${config.dataDir}: choose K2_PORT above 1023 and a K2_DATA_DIR of your own.`
+  if (code === 'EADDRNOTAVAIL') return `${config?.host} is not an address of this machine: set K2_HOST to one that is.`
+  if (code === 'ENOSPC') return `The disk of ${config?.dataDir} is full: free some space, or set K2_DATA_DIR to another disk.`
+  if (error instanceof ConfigError || error instanceof SandboxError) return message
+  return error instanceof Error && error.cause !== undefined ? message : (stack ?? String(error))
+}
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(helpText())
+} else {
+  let config: Config | null = null
+  try {
+    config = readConfig(process.env, process.argv.slice(2))
+    await start(config)
+  } catch (error) {
+    console.error(explain(error, config))
+    process.exit(1)
+  }
+}
