@@ -49,7 +49,7 @@ export async function runToEnd(link: AgentLink, request: StartProcess, options: 
 
 /** A new client, or the error of the last try after the deadline. */
 async function reopen(link: AgentLink, deadline: number, signal: AbortSignal | undefined): Promise<AgentClient> {
-  const limit = AbortSignal.timeout(Math.max(1, deadline - performance.now()))
+  const limit = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())))
   const late = agentUnavailable('the connection to the sandbox was lost and did not come back in time')
   try {
     return await untilAborted(link.client({ signal: signal ? AbortSignal.any([signal, limit]) : limit }), signal)

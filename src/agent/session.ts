@@ -69,7 +69,9 @@ export class AgentSession {
       stream.on('error', () => {})
       this.destroy(protocolViolation('it opened a stream of its own'))
     })
-    this.#http2.once('connect', () => this.#http2.setLocalWindowSize(CONNECTION_WINDOW_BYTES))
+    this.#http2.once('connect', () => {
+      if (!this.#http2.destroyed) this.#http2.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+    })
     this.#heartbeat = setInterval(() => this.#beat(options.heartbeatMisses), options.heartbeatMs).unref()
   }
 

@@ -38,9 +38,9 @@ export class LineSplitter {
     return lines
   }
 
-  /** The last line when it has no line end, else null. */
-  end(): Line | null {
-    return this.#sizeBytes === 0 ? null : this.#take(this.#sizeBytes)
+  /** The last line, when it has no line end; else nothing. */
+  end(): Line[] {
+    return this.#sizeBytes === 0 ? [] : [this.#take(this.#sizeBytes)]
   }
 
   #take(sizeBytes: number): Line {
