@@ -89,8 +89,8 @@ export const ExecutionResponse = Type.Object(
     logs: Ref(Logs),
     results: Type.Array(Ref(Result), { description: 'What was displayed, in order.' }),
     error: NullableRef(ExecutionError),
-    created_at: Nullable(Timestamp('When the run began.')),
-    finished_at: Nullable(Timestamp('When the run ended.')),
+    created_at: Timestamp('When the run began.'),
+    finished_at: Timestamp('When the run ended.'),
     language: Type.String({ description: 'The language it ran as.' }),
     exit_code: Type.Integer({
       description: "The interpreter's; 128 + n when signal n ended it, 124 at the time limit.",

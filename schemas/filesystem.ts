@@ -35,7 +35,7 @@ export const FileInfo = Type.Object(
     name: Type.String({ description: 'Name in its folder; bytes that are not UTF-8 replaced, see `name_base64`.' }),
     is_dir: Type.Boolean({ description: 'It is a folder.' }),
     size: Nullable(Type.Number(), { description: 'Bytes; null for what has no content.' }),
-    path: Nullable(Type.String(), { description: 'The folder joined with the name.' }),
+    path: Type.String({ description: 'The folder joined with the name.' }),
     type: StringEnum(['file', 'directory', 'symlink', 'fifo', 'socket', 'char_device', 'block_device'], {
       description: 'What it is. A symlink is itself, not what it points to.',
     }),

@@ -117,8 +117,8 @@ const sandboxMembers = {
   template: Type.String({ description: 'The image, as it was asked for.' }),
   cwd: Type.String({ description: 'Folder that commands and code start in.' }),
   user: Type.String({ description: 'Who commands and code run as.' }),
-  timeout: Nullable(Type.Integer(), { description: 'Seconds without any use after which it ends.' }),
-  created_at: Nullable(Timestamp('When it was made.')),
+  timeout: Type.Integer({ description: 'Seconds without any use after which it ends.' }),
+  created_at: Timestamp('When it was made.'),
   expires_at: Nullable(
     Timestamp(
       'When it ends if nobody uses it, as things stand; null while a call is running and when it is not running.',
@@ -177,7 +177,7 @@ export const SandboxListQuery = Type.Object(
     ),
     name: Type.Optional(Type.String({ pattern: NAME, description: 'Only the sandbox of this name.' })),
     metadata: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[^=\\u0000]{1,128}=[^]+$', maxLength: 1200 }), {
+      Type.Array(Type.String({ pattern: '^[^=\\u0000]{1,128}=[\\s\\S]+$', maxLength: 1200 }), {
         maxItems: 64,
         description:
           'Only sandboxes with this label, as `key=value` (the first `=` splits). Repeat it for more labels: all must match.',

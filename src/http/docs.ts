@@ -18,6 +18,7 @@ const CONTENT_SECURITY_POLICY = [
 export async function serveDocs(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    theme: { title: 'K2 Sandbox API' },
     staticCSP: CONTENT_SECURITY_POLICY,
     // The validator badge would send the document's address to another server.
     uiConfig: { validatorUrl: null, docExpansion: 'list', tryItOutEnabled: true },

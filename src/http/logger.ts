@@ -1,10 +1,17 @@
 /** The log: one JSON object a line (so control characters are escaped), no headers, no bodies, no query strings. */
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 
-/** A logger for what starts before the app does; give it to buildApp too. Levels are pino's, `silent` included. */
-export function createLogger({ level }: { level: string }): FastifyBaseLogger {
+interface LoggerOptions {
+  /** Pino's levels, `silent` included. */
+  level: string
+  /** Gets each line; standard output when absent. */
+  destination?: { write(line: string): void }
+}
+
+/** A logger for what starts before the app does; give it to buildApp too. */
+export function createLogger({ level, destination }: LoggerOptions): FastifyBaseLogger {
   // Fastify brings pino and makes it; an instance is the supported way to it.
-  return fastify({ logger: { level } }).log
+  return fastify({ logger: { level, ...(destination && { stream: destination }) } }).log
 }
 
 /** One line a request, when it has been answered or cut. */

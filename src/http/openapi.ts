@@ -1,6 +1,7 @@
 /** The document: OpenAPI 3.1, made from the routes' schemas. */
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { Problem } from '../../schemas/problem.ts'
 import { type ErrorCode, SandboxError } from '../errors.ts'
 import { ERROR_SENTENCES } from './error-sentences.ts'
 import { NOTES, type OperationNotes } from './operation.ts'
@@ -35,9 +36,13 @@ interface Media {
   schema: unknown
   examples?: Record<string, { value: unknown }>
 }
+interface DocumentedResponse {
+  description: string
+  content: Record<string, Media>
+}
 interface DocumentedOperation {
   requestBody?: { required?: boolean; content: Record<string, Media> }
-  responses: Record<string, { description: string; content: Record<string, Media> }>
+  responses: Record<string, DocumentedResponse>
   [NOTES]?: OperationNotes
 }
 type PathItem = Record<string, DocumentedOperation>
@@ -52,19 +57,23 @@ function finishPath(item: PathItem): void {
       operation.requestBody.required = !notes.bodyOptional
       addExamples(operation.requestBody.content['application/json'], notes.requestExamples)
     }
-    for (const [status, response] of Object.entries(operation.responses)) {
-      const json = response.content['application/json']
-      if (status === '200') {
-        response.description = 'Done.'
-        addExamples(json, notes.answerExamples)
-      } else {
-        const codes = notes.errors[status] ?? ['INTERNAL']
-        response.content = {
-          'application/problem+json': { schema: json?.schema, examples: named(problemExamples(codes)) },
-        }
-      }
+    const { 200: answer } = operation.responses
+    if (!answer) continue
+    answer.description = 'Done.'
+    addExamples(answer.content['application/json'], notes.answerExamples)
+    const errors = Object.entries(notes.errors).map(([status, codes]) => [status, problemResponse(codes)])
+    operation.responses = {
+      200: answer,
+      ...Object.fromEntries(errors),
+      default: { ...problemResponse(['INTERNAL']), description: 'Any other failure.' },
     }
   }
+}
+
+function problemResponse(codes: ErrorCode[]): DocumentedResponse {
+  const schema = { $ref: `#/components/schemas/${Problem.$id}` }
+  const examples = named(Object.fromEntries(codes.map((code) => [code, problemExample(code)])))
+  return { description: codes.join(', '), content: { 'application/problem+json': { schema, examples } } }
 }
 
 function addExamples(media: Media | undefined, examples: Record<string, unknown> | undefined): void {
@@ -73,10 +82,6 @@ function addExamples(media: Media | undefined, examples: Record<string, unknown>
 
 const named = (examples: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]))
-
-function problemExamples(codes: ErrorCode[]): Record<string, unknown> {
-  return Object.fromEntries(codes.map((code) => [code, problemExample(code)]))
-}
 
 function problemExample(code: ErrorCode): unknown {
   const details =

@@ -1,7 +1,7 @@
 /** How the HTTP server itself is set up: limits, ids, and answers for requests that never become one. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
+import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import { type ErrorCode, SandboxError } from '../errors.ts'
 import type { HttpConfig } from './http-config.ts'
 import { PROBLEM_TYPE, sendProblem, toProblem } from './problem.ts'
@@ -14,9 +14,8 @@ const TIMEOUT_CHECK_MS = 2_000
 export function serverOptions(config: HttpConfig, logger: FastifyBaseLogger | undefined) {
   return {
     ...(logger ? { loggerInstance: logger } : { logger: false }),
-    disableRequestLogging: true,
     requestIdHeader: false,
-    requestIdLogLabel: 'request_id',
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestId,
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,

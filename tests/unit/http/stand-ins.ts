@@ -24,9 +24,22 @@ export const SANDBOX: Sandbox = {
 }
 
 const USAGE = { cpuSeconds: 0.5, peakMemoryBytes: 1024, wallSeconds: 1 }
-const ENDED = { exitCode: 0, reason: 'exited', signal: null, usage: USAGE, truncated: false, startedAt: 1000, finishedAt: 2500 } as const
+const ENDED = {
+  exitCode: 0,
+  reason: 'exited',
+  signal: null,
+  usage: USAGE,
+  truncated: false,
+  startedAt: 1000,
+  finishedAt: 2500,
+} as const
 
-export const COMMAND: CommandResult = { ...ENDED, processId: 'p1', stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') }
+export const COMMAND: CommandResult = {
+  ...ENDED,
+  processId: 'p1',
+  stdout: Buffer.from('out\n'),
+  stderr: Buffer.from('err\n'),
+}
 
 export const CODE: CodeResult = {
   ...ENDED,
@@ -79,7 +92,7 @@ export function standIns(changes: Partial<Deps> = {}): Deps {
       stop: async (id) => ({ ...onlyKnown(id), status: 'stopped' }),
       restart: async (id) => onlyKnown(id),
       setTimeout: (id, timeoutSeconds) => ({ ...onlyKnown(id), timeoutSeconds }),
-      remove: async (id) => void onlyKnown(id),
+      remove: (id) => void onlyKnown(id),
     },
     commands: { run: async () => COMMAND },
     code: { run: async () => CODE },
