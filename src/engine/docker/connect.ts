@@ -1,41 +1,59 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SandboxError } from '../../errors.ts'
-import type { CallOptions } from '../types.ts'
+import { deadline } from '../../lib/deadline.ts'
 import type { Context } from './context.ts'
-import { startDeadline } from './deadline.ts'
 import { inspectContainer } from './inspect.ts'
 import type { DialLink } from './link-dial.ts'
 import { openExecLink } from './link-exec.ts'
+import type { OutputWatch } from './output-watch.ts'
+import { endedAtStart } from './start.ts'
 
 /** An agent that is there answers long before; after this it is asked whether its container still runs. */
 const DOUBT_MS = 300
 
 /**
- * The next stream to the agent of a running sandbox. SANDBOX_STATE_CONFLICT when it does not run, AGENT_UNAVAILABLE when the
- * agent does not answer within `timeouts.connectMs`.
+ * The next connection of the agent on the dial link. SANDBOX_STATE_CONFLICT when the sandbox does not run,
+ * AGENT_UNAVAILABLE when the agent does not answer within `timeouts.connectMs`.
  */
-export async function connectAgent(
+export async function connectByDial(
   context: Context,
   id: string,
   ref: string,
-  link: DialLink | null,
-  { signal }: CallOptions,
+  link: DialLink,
+  signal: AbortSignal | undefined,
 ): Promise<Duplex> {
   const { connectMs } = context.timeouts
-  using deadline = startDeadline(connectMs, signal, () => unanswered(id, connectMs))
-  if (link === null) return execLink(context, id, ref, deadline.signal)
-  const doubt = watchState(context, id, ref, deadline.signal)
+  using limit = deadline(connectMs, () => unanswered(id, connectMs), signal)
+  const over = new AbortController()
+  const bounded = AbortSignal.any([limit.signal, over.signal])
+  const doubt = watchState(context, id, ref, bounded)
   doubt.catch(() => undefined)
   try {
-    return await Promise.race([link.next(deadline.signal), doubt])
+    return await Promise.race([link.next(bounded), doubt])
   } finally {
-    deadline.abort(new Error('over'))
+    over.abort()
   }
 }
 
-async function execLink(context: Context, id: string, ref: string, signal: AbortSignal): Promise<Duplex> {
-  return openExecLink(context, id, ref, signal)
+/** A new stream on the exec link. `starting`: the output of a container that was just started, for the reason of its
+ * end; `onReached`: the agent has said something. */
+export async function connectByExec(
+  context: Context,
+  id: string,
+  ref: string,
+  starting: OutputWatch | null,
+  onReached: () => void,
+  signal: AbortSignal | undefined,
+): Promise<Duplex> {
+  const { connectMs } = context.timeouts
+  using limit = deadline(connectMs, () => unanswered(id, connectMs), signal)
+  const ended = (): Error | null => (starting?.over ? endedAtStart(id, starting) : null)
+  try {
+    return await openExecLink(context, id, ref, { reason: ended, onReached, signal: limit.signal })
+  } catch (error) {
+    throw ended() ?? error
+  }
 }
 
 /** Rejects when the sandbox stops running; never resolves. */
@@ -43,8 +61,9 @@ async function watchState(context: Context, id: string, ref: string, signal: Abo
   for (;;) {
     await delay(DOUBT_MS, undefined, { signal })
     const { status } = await inspectContainer(context, id, ref, { signal })
-    if (status !== 'running')
+    if (status !== 'running') {
       throw new SandboxError('SANDBOX_STATE_CONFLICT', `sandbox ${id} is ${status}, not running`)
+    }
   }
 }
 
@@ -52,8 +71,6 @@ function unanswered(id: string, timeoutMs: number): SandboxError {
   return new SandboxError(
     'AGENT_UNAVAILABLE',
     `the agent of sandbox ${id} did not answer within ${timeoutMs} ms; try again, or restart the sandbox`,
-    {
-      details: { retryAfterSeconds: 1 },
-    },
+    { details: { retryAfterSeconds: 1 } },
   )
 }

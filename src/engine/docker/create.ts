@@ -1,4 +1,5 @@
-import { SandboxError } from '../../errors.ts'
+import { isSandboxError, SandboxError } from '../../errors.ts'
+import { untilAborted } from '../../lib/deadline.ts'
 import type { CallOptions, SandboxSpec } from '../types.ts'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
@@ -8,65 +9,78 @@ import { removeContainer } from './lifecycle.ts'
 import { runDirOf } from './link-socket.ts'
 import { containerSpec, type SpecFacts } from './spec.ts'
 
+export interface Creation {
+  /** The container's full id. Rejects with the signal's reason as soon as it fires. */
+  ref: Promise<string>
+  /** Resolves when nothing of it is under way any more, its clean-up included. Never rejects. */
+  settled: Promise<void>
+}
+
 /**
  * Makes a sandbox's container and, on the dial link, its listener. The engine may finish a create that nobody waits for any
- * more, so one that was given up is waited for in the background and removed.
+ * more, so one that was given up is waited for in the background and removed. Leaves nothing behind when it fails.
  */
-export async function createContainer(
+export function createContainer(
   context: Context,
   links: DialLinks,
   spec: SandboxSpec,
   facts: Omit<SpecFacts, 'runDir'>,
   { signal }: CallOptions,
+): Creation {
+  signal?.throwIfAborted()
+  const making = make(context, links, spec, facts)
+  const outcome = untilAborted(making, signal)
+  const settled = outcome
+    .then(
+      () => undefined,
+      (error: unknown) => cleanUp(context, links, spec.id, making, error),
+    )
+    .catch((err: unknown) => context.log.warn({ err, sandbox: spec.id }, 'what a failed create left was not removed'))
+  // The engine's own refusal is passed on after the clean-up; who left does not wait for it.
+  const ref = outcome.catch(async (error: unknown) => {
+    if (!signal?.aborted) await settled
+    throw error
+  })
+  return { ref, settled }
+}
+
+async function make(
+  { docker, options, timeouts }: Context,
+  links: DialLinks,
+  spec: SandboxSpec,
+  facts: Omit<SpecFacts, 'runDir'>,
 ): Promise<string> {
-  const { docker, options, timeouts } = context
   const { id, template } = spec
   if (Buffer.byteLength(spec.record) > RECORD_LIMIT_BYTES) {
     throw new SandboxError('INTERNAL', `the record of sandbox ${id} is over ${RECORD_LIMIT_BYTES} bytes`)
   }
-  signal?.throwIfAborted()
   const body = containerSpec(spec, { ...facts, runDir: runDirOf(options.dataDir, id) })
   if (facts.link === 'dial') await links.open(id)
   // The body apart from the query: dockerode would put all of it, the token too, in the URL else.
-  const request = { _query: { name: `k2-${id}` }, _body: body } as object
+  const request = { _query: { name: nameOf(id) }, _body: body } as object
   const call = { timeoutMs: timeouts.changeMs, name: template.reference }
-  const creating = engineCall(
+  const container = await engineCall(
     'container.create',
     (abortSignal) => docker.createContainer({ ...request, abortSignal } as object),
     call,
   )
-  try {
-    const { id: ref } = await withSignal(creating, signal)
-    return ref
-  } catch (error) {
-    const cleaning = cleanUp(context, links, id, creating)
-    // Who left does not wait; whoever gets the engine's own refusal may rely on nothing being there.
-    if (signal?.aborted)
-      cleaning.catch((err: unknown) => context.log.warn({ err, sandbox: id }, 'an abandoned create was not cleaned up'))
-    else await cleaning.catch(() => undefined)
-    throw error
-  }
+  return container.id
 }
 
-async function cleanUp(context: Context, links: DialLinks, id: string, creating: Promise<unknown>): Promise<void> {
-  const made = await creating.then(
-    () => true,
-    (error: unknown) => error instanceof SandboxError && error.code === 'ENGINE_TIMEOUT',
-  )
-  if (made) await removeContainer(context, id, `k2-${id}`, {})
+async function cleanUp(
+  context: Context,
+  links: DialLinks,
+  id: string,
+  making: Promise<string>,
+  error: unknown,
+): Promise<void> {
+  // The name is taken: there is a sandbox of this id already, and its link is not ours to touch.
+  if (isSandboxError(error, 'SANDBOX_STATE_CONFLICT')) return
+  const ref = await making.catch((thrown: unknown) => (isSandboxError(thrown, 'ENGINE_TIMEOUT') ? nameOf(id) : null))
+  if (ref !== null) await removeContainer(context, id, ref, {})
   await links.remove(id)
 }
 
-/** Rejects with the signal's reason as soon as it fires; the promise goes on. */
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  const left = Promise.withResolvers<never>()
-  left.promise.catch(() => undefined)
-  const onAbort = (): void => left.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, left.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+function nameOf(id: string): string {
+  return `k2-${id}`
 }

@@ -8,6 +8,8 @@ const LARGEST_FRAME_BYTES = 64 * 1024 * 1024
 export interface DemuxOptions {
   /** Bytes of standard error as they come; not kept. Must not throw. */
   onStderr?: (chunk: Buffer) => void
+  /** Called once, with the first byte of standard output. */
+  onFirst?: () => void
   /** The error of a stream that ends without one byte of standard output; absent: that is an ordinary end. */
   whenEmpty?: () => Error
 }
@@ -26,6 +28,7 @@ class DemuxedStream extends Duplex {
   readonly #stream: Duplex
   readonly #onStderr: (chunk: Buffer) => void
   readonly #whenEmpty: (() => Error) | undefined
+  readonly #onFirst: () => void
   #empty = true
   #header: Buffer = Buffer.alloc(0)
   /** Bytes of the current frame that are still to come. */
@@ -35,10 +38,11 @@ class DemuxedStream extends Duplex {
   #pumping = false
   #finished = false
 
-  constructor(stream: Duplex, { onStderr, whenEmpty }: DemuxOptions) {
+  constructor(stream: Duplex, { onStderr, onFirst, whenEmpty }: DemuxOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: 1 << 20, writableHighWaterMark: 1 << 20 })
     this.#stream = stream
     this.#onStderr = onStderr ?? (() => undefined)
+    this.#onFirst = onFirst ?? (() => undefined)
     this.#whenEmpty = whenEmpty
     stream.on('readable', () => this.#pump())
     stream.on('end', () => this.#ended())
@@ -83,6 +87,7 @@ class DemuxedStream extends Duplex {
       this.#onStderr(part)
       return
     }
+    if (this.#empty) this.#onFirst()
     this.#empty = false
     if (!this.push(part)) this.#wanted = false
   }

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { isSandboxError, SandboxError } from '../../errors.ts'
+import { untilAborted } from '../../lib/deadline.ts'
 import type {
   CallOptions,
   Engine,
@@ -16,7 +17,7 @@ import { readAgentBinary } from './agent-binary.ts'
 import { agentVolumeName, ensureAgentVolume, removeOldAgentVolumes } from './agent-volume.ts'
 import { readContainerArchive, writeContainerArchive } from './archive.ts'
 import { createDockerClient } from './client.ts'
-import { connectAgent } from './connect.ts'
+import { connectByDial, connectByExec } from './connect.ts'
 import type { Context } from './context.ts'
 import { createContainer } from './create.ts'
 import { DialLinks } from './dial-links.ts'
@@ -33,6 +34,7 @@ import { ensureScratchImage } from './scratch-image.ts'
 import { readSeccompProfile } from './seccomp.ts'
 import type { SpecFacts } from './spec.ts'
 import { startContainer } from './start.ts'
+import { Starting } from './starting.ts'
 import { Templates } from './templates.ts'
 
 /** What `open` found out and prepared, and every container is made with. */
@@ -49,6 +51,9 @@ class DockerEngine implements Engine {
   readonly #links: DialLinks
   readonly #templates: Templates
   readonly #kinds = new Map<string, LinkKind>()
+  readonly #starting = new Starting()
+  /** Creates under way, also those that their callers gave up. */
+  readonly #creating = new Map<string, Promise<unknown>>()
   readonly #closed = new AbortController()
   #prepared: Prepared | null = null
   #networkFault: unknown = null
@@ -124,19 +129,29 @@ class DockerEngine implements Engine {
     const prepared = this.#requirePrepared()
     if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
     checkId(spec.id)
-    const ref = await createContainer(this.#context, this.#links, spec, prepared, call)
+    const made = createContainer(this.#context, this.#links, spec, prepared, call)
+    this.#creating.set(spec.id, made.settled)
+    void made.settled.finally(() => this.#creating.delete(spec.id))
+    const ref = await made.ref
     this.#kinds.set(spec.id, prepared.link)
     return { ref, fixed: null }
   }
 
   async start(id: string, ref: string, call: CallOptions = {}): Promise<void> {
-    const link = (await this.#linkKind(id, ref, call)) === 'dial' ? await this.#links.open(id) : null
+    const kind = await this.#linkKind(id, ref, call)
     try {
-      await startContainer(this.#context, id, ref, link, call.signal)
+      await this.#start(id, ref, kind, call)
     } catch (error) {
+      await this.#forgetIfGone(id, error)
       if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await this.#repair(call))) throw error
-      await startContainer(this.#context, id, ref, link, call.signal)
+      await this.#start(id, ref, kind, call)
     }
+  }
+
+  async #start(id: string, ref: string, kind: LinkKind, { signal }: CallOptions): Promise<void> {
+    const link = kind === 'dial' ? await this.#links.open(id) : null
+    const watch = await startContainer(this.#context, id, ref, link, signal)
+    if (watch !== null) this.#starting.add(id, watch)
   }
 
   stop(id: string, ref: string, call: CallOptions = {}): Promise<void> {
@@ -153,10 +168,10 @@ class DockerEngine implements Engine {
 
   async remove(id: string, ref: string | null, call: CallOptions = {}): Promise<void> {
     checkId(id)
+    await untilAborted(this.#creating.get(id) ?? Promise.resolve(), call.signal)
     const refs = ref === null ? (await listContainers(this.#context, call, { id })).map((one) => one.ref) : [ref]
     for (const one of refs) await removeContainer(this.#context, id, one, call)
-    this.#kinds.delete(id)
-    await this.#links.remove(id)
+    await this.#forget(id)
   }
 
   async list(call: CallOptions = {}): Promise<EngineSandbox[]> {
@@ -174,8 +189,22 @@ class DockerEngine implements Engine {
   }
 
   async connect(id: string, ref: string, call: CallOptions = {}): Promise<Duplex> {
-    const link = (await this.#linkKind(id, ref, call)) === 'dial' ? await this.#links.open(id) : null
-    return connectAgent(this.#context, id, ref, link, call)
+    try {
+      if ((await this.#linkKind(id, ref, call)) === 'dial') {
+        return await connectByDial(this.#context, id, ref, await this.#links.open(id), call.signal)
+      }
+      return await connectByExec(
+        this.#context,
+        id,
+        ref,
+        this.#starting.get(id),
+        () => this.#starting.forget(id),
+        call.signal,
+      )
+    } catch (error) {
+      await this.#forgetIfGone(id, error)
+      throw error
+    }
   }
 
   readArchive(id: string, ref: string, path: string, call: CallOptions = {}): Promise<Readable> {
@@ -189,8 +218,20 @@ class DockerEngine implements Engine {
   async close(): Promise<void> {
     this.#closed.abort(new SandboxError('SHUTTING_DOWN', 'the server is stopping'))
     await this.#imageWatch
+    this.#starting.close()
+    await Promise.allSettled(this.#creating.values())
     await this.#links.closeAll()
     this.#closeClient()
+  }
+
+  async #forgetIfGone(id: string, error: unknown): Promise<void> {
+    if (isSandboxError(error, 'SANDBOX_NOT_FOUND')) await this.#forget(id)
+  }
+
+  async #forget(id: string): Promise<void> {
+    this.#kinds.delete(id)
+    this.#starting.forget(id)
+    await this.#links.remove(id)
   }
 
   #requirePrepared(): Prepared {

@@ -8,15 +8,23 @@ import { Tail } from './tail.ts'
 
 const STDERR_LIMIT_BYTES = 2048
 
+interface ExecLinkOptions {
+  /** Why the sandbox can't be reached, where that is known. */
+  reason: () => Error | null
+  /** Called with the agent's first byte. */
+  onReached: () => void
+  signal: AbortSignal
+}
+
 /**
  * A stream joined to the agent's socket by `docker exec agent connect`. The engine answers before the program runs: when
- * it could not reach the agent, the stream fails with AGENT_UNAVAILABLE (its words are in `cause`).
+ * it could not reach the agent, the stream fails with what `reason` gives, else AGENT_UNAVAILABLE (`cause` has its words).
  */
 export async function openExecLink(
   { docker, timeouts }: Context,
   id: string,
   ref: string,
-  signal: AbortSignal,
+  { reason, onReached, signal }: ExecLinkOptions,
 ): Promise<Duplex> {
   const call = { signal, timeoutMs: timeouts.connectMs, name: id }
   const exec = await engineCall(
@@ -42,7 +50,9 @@ export async function openExecLink(
   const stderr = new Tail(STDERR_LIMIT_BYTES)
   return demux(stream, {
     onStderr: (chunk) => stderr.write(chunk),
+    onFirst: onReached,
     whenEmpty: () =>
+      reason() ??
       new SandboxError('AGENT_UNAVAILABLE', `the agent of sandbox ${id} can't be reached; try again`, {
         cause: new Error(`agent connect: ${stderr.text() || 'ended without a word'}`),
         details: { retryAfterSeconds: 1 },

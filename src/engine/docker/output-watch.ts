@@ -10,6 +10,8 @@ const OUTPUT_LIMIT_BYTES = 8192
 export interface OutputWatch {
   /** Resolves when the container's output ended: it died, or was never started. */
   ended: Promise<void>
+  /** Whether it ended before `close`. */
+  readonly over: boolean
   /** Last lines of both streams, at most 8 KiB. */
   text(): string
   /** Stops listening. Idempotent. */
@@ -32,9 +34,26 @@ export async function watchOutput(
   const tail = new Tail(OUTPUT_LIMIT_BYTES)
   const output = demux(stream, { onStderr: (chunk) => tail.write(chunk) })
   const { promise: ended, resolve } = Promise.withResolvers<void>()
+  let over = false
+  let closed = false
+  const onEnd = (): void => {
+    if (!closed) over = true
+    resolve()
+  }
   output.on('data', (chunk: Buffer) => tail.write(chunk))
   output.on('error', () => undefined)
-  output.on('end', resolve)
-  output.on('close', resolve)
-  return { ended, text: () => tail.text().trim(), close: () => output.destroy() }
+  output.on('end', onEnd)
+  output.on('close', onEnd)
+  const close = (): void => {
+    closed = true
+    output.destroy()
+  }
+  return {
+    ended,
+    get over(): boolean {
+      return over
+    },
+    text: () => tail.text().trim(),
+    close,
+  }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { SandboxError } from '../../errors.ts'
+import { untilAborted } from '../../lib/deadline.ts'
 import { engineCall, engineText, statusOf } from './calls.ts'
 import type { Context } from './context.ts'
 import { readProgress } from './progress.ts'
@@ -25,14 +26,9 @@ export class Pulls {
     signal?.throwIfAborted()
     const pull = this.#running.get(image.canonical) ?? this.#begin(image, shown)
     pull.callers++
-    const left = Promise.withResolvers<never>()
-    left.promise.catch(() => undefined)
-    const onAbort = (): void => left.reject(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      await Promise.race([pull.done, left.promise])
+      await untilAborted(pull.done, signal)
     } finally {
-      signal?.removeEventListener('abort', onAbort)
       pull.callers--
       if (pull.callers === 0) pull.controller.abort(new Error('nobody waits for this image any more'))
     }

@@ -1,15 +1,16 @@
 import { isSandboxError, SandboxError } from '../../errors.ts'
-import { engineCall, engineText } from './calls.ts'
+import { deadline } from '../../lib/deadline.ts'
+import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
-import { startDeadline } from './deadline.ts'
 import { notModified } from './lifecycle.ts'
 import type { DialLink } from './link-dial.ts'
 import { type OutputWatch, watchOutput } from './output-watch.ts'
 
 /**
  * Starts one container and watches it until its agent has proved itself (`link` given: the dial link) or, on the exec
- * link, until the engine says that it runs. No-op when it runs already.
- * Throws SANDBOX_START_FAILED with the last lines it printed when the engine refuses it, or when it dies meanwhile.
+ * link, until the engine says that it runs: then the watch is handed over, open, since the agent may still end.
+ * No-op (null) when it runs already. Throws SANDBOX_START_FAILED with the last lines it printed when the engine refuses
+ * it, or when it dies meanwhile.
  */
 export async function startContainer(
   context: Context,
@@ -17,9 +18,10 @@ export async function startContainer(
   ref: string,
   link: DialLink | null,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<OutputWatch | null> {
   const { docker, timeouts } = context
   const watch = await watchOutput(context, id, ref, signal)
+  let handedOver = false
   try {
     const cutRunBefore = link?.markRun()
     await engineCall('container.start', (abortSignal) => docker.getContainer(ref).start({ abortSignal } as object), {
@@ -29,12 +31,20 @@ export async function startContainer(
     })
     cutRunBefore?.()
     if (link !== null) await agentReady(context, id, link, watch, signal)
+    else handedOver = true
+    return handedOver ? watch : null
   } catch (error) {
-    if (notModified(error)) return
+    if (notModified(error)) return null
     throw withOutput(error, watch)
   } finally {
-    watch.close()
+    if (!handedOver) watch.close()
   }
+}
+
+/** What is thrown for a sandbox that ended before its agent was reached. */
+export function endedAtStart(id: string, watch: OutputWatch): SandboxError {
+  const ended = new SandboxError('SANDBOX_START_FAILED', `sandbox ${id} ended while it was starting`)
+  return withOutput(ended, watch) as SandboxError
 }
 
 async function agentReady(
@@ -49,15 +59,16 @@ async function agentReady(
       'SANDBOX_START_FAILED',
       `sandbox ${id} started, but its agent did not answer within ${timeouts.connectMs} ms`,
     )
-  using deadline = startDeadline(timeouts.connectMs, signal, late)
+  using limit = deadline(timeouts.connectMs, late, signal)
+  const over = new AbortController()
   const died = watch.ended.then(() => {
-    throw new SandboxError('SANDBOX_START_FAILED', `sandbox ${id} ended while it was starting`)
+    throw endedAtStart(id, watch)
   })
+  died.catch(() => undefined)
   try {
-    await Promise.race([link.ready(deadline.signal), died])
+    await Promise.race([link.ready(AbortSignal.any([limit.signal, over.signal])), died])
   } finally {
-    deadline.abort(new Error('over'))
-    died.catch(() => undefined)
+    over.abort()
   }
 }
 
@@ -66,8 +77,5 @@ function withOutput(error: unknown, watch: OutputWatch): unknown {
   if (!isSandboxError(error, 'SANDBOX_START_FAILED')) return error
   const output = watch.text()
   if (output === '') return error
-  return new SandboxError(error.code, error.message, {
-    cause: error.cause ?? engineText(error),
-    details: { ...error.details, output },
-  })
+  return new SandboxError(error.code, error.message, { cause: error.cause, details: { ...error.details, output } })
 }
