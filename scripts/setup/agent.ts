@@ -13,9 +13,6 @@ const AGENT_SOURCES = 'agent'
 const BUILDS = 'build/agent'
 const BUILD_TIMEOUT_MS = 300_000
 
-/** Path of the agent that the server injects: `current` is a link to the folder named after the sources' hash. */
-export const CURRENT_AGENT = join(BUILDS, 'current', 'agent')
-
 export interface AgentBuild {
   /** As Go names it. */
   architecture: string

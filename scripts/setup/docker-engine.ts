@@ -1,8 +1,8 @@
 import type Docker from 'dockerode'
-import { createDockerClient } from '../../src/engine/docker/client.ts'
+import { createDockerClient, type DockerClient } from '../../src/engine/docker/client.ts'
 import { hasApt } from './apt.ts'
 import { installDocker, startDocker } from './install-docker.ts'
-import { describeUnreachableEngine, SetupError } from './problems.ts'
+import { describeUnreachableEngine, messageOf, SetupError } from './problems.ts'
 import { asRoot, hasProgram } from './run-program.ts'
 import type { SetupSettings } from './settings.ts'
 import type { Step } from './step.ts'
@@ -61,9 +61,9 @@ interface BoundedVersion {
   version(options: { abortSignal: AbortSignal }): Promise<Docker.DockerVersion>
 }
 
-/** Null when an engine answers, else why not. */
+/** Null when an engine answers, else why not. Throws SetupError for an address that is not understood. */
 async function probe(dockerHost: string): Promise<unknown> {
-  const { docker, close } = createDockerClient(dockerHost)
+  const { docker, close } = open(dockerHost)
   try {
     await (docker as unknown as BoundedVersion).version({ abortSignal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
     return null
@@ -71,5 +71,13 @@ async function probe(dockerHost: string): Promise<unknown> {
     return thrown
   } finally {
     close()
+  }
+}
+
+function open(dockerHost: string): DockerClient {
+  try {
+    return createDockerClient(dockerHost)
+  } catch (thrown) {
+    throw new SetupError(messageOf(thrown))
   }
 }
