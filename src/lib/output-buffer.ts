@@ -1,20 +1,21 @@
-/** Smaller pieces are copied together, so that a program that writes single bytes costs bytes. */
-const BLOCK_BYTES = 16 * 1024
+/** What a buffer begins with; it doubles up to its limit. Most programs print little. */
+const FIRST_BYTES = 512
 
 /**
  * A byte stream of any length in bounded memory: all of it up to `limitBytes`, else its first and its last half, with a line
  * between them that says how much is missing. Takes its own copy of what is written.
  */
 export class OutputBuffer {
-  readonly #headLimit: number
-  readonly #tailLimit: number
-  readonly #head = new Blocks()
-  readonly #tail = new Blocks()
+  readonly #limitBytes: number
+  readonly #head: Ring
+  readonly #tail: Ring
   #totalBytes = 0
 
   constructor({ limitBytes }: { limitBytes: number }) {
-    this.#headLimit = Math.ceil(limitBytes / 2)
-    this.#tailLimit = limitBytes - this.#headLimit
+    const headBytes = Math.ceil(limitBytes / 2)
+    this.#limitBytes = limitBytes
+    this.#head = new Ring(headBytes)
+    this.#tail = new Ring(limitBytes - headBytes)
   }
 
   /** Of all that was written. */
@@ -24,67 +25,65 @@ export class OutputBuffer {
 
   /** Some of it is not kept. */
   get truncated(): boolean {
-    return this.#totalBytes > this.#headLimit + this.#tailLimit
+    return this.#totalBytes > this.#limitBytes
   }
 
   write(bytes: Uint8Array): void {
     this.#totalBytes += bytes.length
-    const room = this.#headLimit - this.#head.sizeBytes
+    const room = this.#head.roomBytes
     if (room > 0) this.#head.append(bytes.subarray(0, room))
-    if (room >= bytes.length) return
-    const rest = bytes.subarray(Math.max(0, room))
-    this.#tail.append(rest.subarray(Math.max(0, rest.length - this.#tailLimit)))
-    this.#tail.trimStart(this.#tailLimit)
+    if (bytes.length > room) this.#tail.append(bytes.subarray(room))
   }
 
   /** What is kept, with the line in the place of what is not: that line comes on top of the limit. */
   bytes(): Buffer {
-    const parts = [...this.#head.parts()]
-    if (this.truncated) {
-      const left = this.#totalBytes - this.#head.sizeBytes - this.#tail.sizeBytes
-      parts.push(Buffer.from(`\n[... ${left} bytes left out ...]\n`))
-    }
-    return Buffer.concat([...parts, ...this.#tail.parts()])
+    const left = this.#totalBytes - this.#limitBytes
+    const marker = Buffer.from(left > 0 ? `\n[... ${left} bytes left out ...]\n` : '')
+    return Buffer.concat([...this.#head.parts(), marker, ...this.#tail.parts()])
   }
 }
 
-/** A queue of bytes in blocks: append at the end, drop from the start. */
-class Blocks {
-  #blocks: { bytes: Buffer; start: number; end: number }[] = []
-  sizeBytes = 0
+/** The last `limitBytes` of what was appended. */
+class Ring {
+  readonly #limitBytes: number
+  #memory = Buffer.alloc(0)
+  #start = 0
+  #sizeBytes = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  get roomBytes(): number {
+    return this.#limitBytes - this.#sizeBytes
+  }
 
   append(bytes: Uint8Array): void {
-    let rest = bytes
-    while (rest.length > 0) {
-      let last = this.#blocks.at(-1)
-      if (last === undefined || last.end === last.bytes.length) {
-        const grown =
-          last === undefined
-            ? Math.max(512, Math.min(rest.length, BLOCK_BYTES))
-            : Math.max(BLOCK_BYTES, last.bytes.length)
-        last = { bytes: Buffer.allocUnsafeSlow(Math.min(grown, BLOCK_BYTES)), start: 0, end: 0 }
-        this.#blocks.push(last)
-      }
-      const piece = rest.subarray(0, last.bytes.length - last.end)
-      last.bytes.set(piece, last.end)
-      last.end += piece.length
-      this.sizeBytes += piece.length
-      rest = rest.subarray(piece.length)
-    }
+    const kept = bytes.subarray(Math.max(0, bytes.length - this.#limitBytes))
+    this.#grow(Math.min(this.#limitBytes, this.#sizeBytes + kept.length))
+    const dropped = Math.max(0, kept.length - this.roomBytes)
+    const capacity = this.#memory.length
+    const end = (this.#start + this.#sizeBytes) % (capacity || 1)
+    const first = kept.subarray(0, capacity - end)
+    this.#memory.set(first, end)
+    this.#memory.set(kept.subarray(first.length), 0)
+    this.#start = (this.#start + dropped) % (capacity || 1)
+    this.#sizeBytes += kept.length - dropped
   }
 
-  trimStart(limitBytes: number): void {
-    while (this.sizeBytes > limitBytes) {
-      const first = this.#blocks[0]
-      if (first === undefined) return
-      const dropped = Math.min(this.sizeBytes - limitBytes, first.end - first.start)
-      first.start += dropped
-      this.sizeBytes -= dropped
-      if (first.start === first.end) this.#blocks.shift()
-    }
+  /** In order; views of its memory. */
+  parts(): [Buffer, Buffer] {
+    const end = this.#start + this.#sizeBytes
+    return [this.#memory.subarray(this.#start, end), this.#memory.subarray(0, Math.max(0, end - this.#memory.length))]
   }
 
-  *parts(): Generator<Buffer> {
-    for (const { bytes, start, end } of this.#blocks) yield bytes.subarray(start, end)
+  /** Nothing was dropped as long as there is something to grow, so the bytes begin at 0. */
+  #grow(neededBytes: number): void {
+    if (neededBytes <= this.#memory.length) return
+    const grown = Buffer.allocUnsafeSlow(
+      Math.min(this.#limitBytes, Math.max(FIRST_BYTES, neededBytes, this.#memory.length * 2)),
+    )
+    grown.set(this.#memory.subarray(0, this.#sizeBytes))
+    this.#memory = grown
   }
 }

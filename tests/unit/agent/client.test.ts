@@ -260,7 +260,7 @@ test('a small file is written and its entry returned', async () => {
 })
 
 test('an upload from a stream arrives whole and in order', async () => {
-  let received = Buffer.alloc(0)
+  let received: Buffer = Buffer.alloc(0)
   await using at = await serve({
     'PUT /v1/files/archive': async (request) => {
       received = await request.body()
@@ -274,7 +274,7 @@ test('an upload from a stream arrives whole and in order', async () => {
 
 test('an upload whose source fails is reset, and the call throws the source error', async () => {
   const { promise: aborted, resolve } = Promise.withResolvers<void>()
-  await using at = await serve({ 'PUT /v1/files/archive': ({ stream }) => stream.on('aborted', resolve).resume() })
+  await using at = await serve({ 'PUT /v1/files/archive': ({ stream }) => void stream.on('aborted', resolve).resume() })
   const source = new PassThrough()
   const writing = at.client.writeTree('/f', 'u', source)
   source.write('part')

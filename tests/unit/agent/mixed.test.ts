@@ -24,17 +24,16 @@ const stream = Buffer.concat([
 /** Neighbouring pieces of one stream joined: how they were cut is not the reader's business. */
 function joined(events: OutputEvent[]): unknown[] {
   const result: unknown[] = []
-  let open: { type: string; text: string } | null = null
+  const pieces: { type: string; text: string }[] = []
   for (const event of events) {
     if (event.type !== 'stdout' && event.type !== 'stderr') {
-      open = null
       result.push(event)
-    } else if (open?.type === event.type) {
-      open.text += event.bytes.toString('latin1')
-    } else {
-      open = { type: event.type, text: event.bytes.toString('latin1') }
-      result.push(open)
+      continue
     }
+    const text = event.bytes.toString('latin1')
+    const open = pieces.at(-1)
+    if (open !== undefined && open === result.at(-1) && open.type === event.type) open.text += text
+    else result.push(pieces[pieces.push({ type: event.type, text }) - 1])
   }
   return result
 }
