@@ -106,6 +106,7 @@ async function buildWithGo(go: GoToolchain, architecture: string, target: string
   throw new SetupError('The agent does not compile: the compiler says why above.')
 }
 
+/** The server injects `build/agent/current/agent` (src/main.ts); the link is replaced in one step. */
 async function pointCurrentAt(folder: string): Promise<void> {
   const link = join(BUILDS, `current.${process.pid}`)
   await rm(link, { force: true })
