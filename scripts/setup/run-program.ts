@@ -22,11 +22,15 @@ export async function runProgram(argv: string[], { timeoutMs = 60_000, env, cwd 
     stdio: ['ignore', 'pipe', 'pipe'],
     env: env ?? process.env,
     ...(cwd ? { cwd } : {}),
-    timeout: timeoutMs,
+    // Not spawn's own `timeout`: its timer stays when the program could not be started, and holds this process.
+    signal: AbortSignal.timeout(timeoutMs),
     killSignal: 'SIGKILL',
   })
   const ended = new Promise<{ exitCode: number | null; fault: string }>((resolve) => {
-    child.on('error', (error) => resolve({ exitCode: null, fault: error.message }))
+    child.on('error', (error) => {
+      const late = (error as NodeJS.ErrnoException).code === 'ABORT_ERR'
+      resolve({ exitCode: null, fault: late ? `${program} took longer than ${timeoutMs / 1000} s` : error.message })
+    })
     child.on('close', (exitCode, signal) => resolve({ exitCode, fault: signal ? `${program} ended by ${signal}` : '' }))
   })
   const [stdout, stderr, { exitCode, fault }] = await Promise.all([text(child.stdout), text(child.stderr), ended])
