@@ -94,7 +94,10 @@ async function bootstrap(docker: Docker, architecture: string, logPath: string):
     SUITE,
     '-',
   ]
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: BOOTSTRAP_TIMEOUT_MS })
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: AbortSignal.timeout(BOOTSTRAP_TIMEOUT_MS),
+  })
   const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve))
   const [repo, tag] = DEBIAN_IMAGE.split(':')
   const answer = docker.importImage(child.stdout as unknown as string, {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
 
 export interface Outcome {
   /** Null when it could not be started, was killed, or took longer than its deadline. */
@@ -28,13 +28,27 @@ export async function runProgram(argv: string[], { timeoutMs = 60_000, env, cwd 
   })
   const ended = new Promise<{ exitCode: number | null; fault: string }>((resolve) => {
     child.on('error', (error) => {
+      // What it started itself may live on and hold the pipes: nobody waits for that.
+      child.stdout.destroy()
+      child.stderr.destroy()
       const late = (error as NodeJS.ErrnoException).code === 'ABORT_ERR'
       resolve({ exitCode: null, fault: late ? `${program} took longer than ${timeoutMs / 1000} s` : error.message })
     })
     child.on('close', (exitCode, signal) => resolve({ exitCode, fault: signal ? `${program} ended by ${signal}` : '' }))
   })
-  const [stdout, stderr, { exitCode, fault }] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  const [stdout, stderr, { exitCode, fault }] = await Promise.all([collect(child.stdout), collect(child.stderr), ended])
   return { exitCode, stdout, stderr: fault ? `${stderr}${fault}\n` : stderr }
+}
+
+/** All that came, also when the stream was destroyed half-way. */
+async function collect(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  try {
+    for await (const chunk of stream) chunks.push(chunk as Buffer)
+  } catch {
+    // destroyed above; the outcome says why
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** The words in front of a command that make it run as root: nothing, or passwordless sudo. Null: this user can't. */

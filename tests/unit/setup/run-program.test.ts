@@ -13,7 +13,9 @@ test('a missing program is an outcome that names it', async () => {
   })
 })
 
-test('a program that takes too long is killed and said to be late', async () => {
-  const outcome = await runProgram(['sleep', '60'], { timeoutMs: 100 })
-  expect(outcome).toEqual({ exitCode: null, stdout: '', stderr: 'sleep took longer than 0.1 s\n' })
+test('a program that takes too long is killed and said to be late, though its child holds the pipes', async () => {
+  const startedAt = performance.now()
+  const outcome = await runProgram(['sh', '-c', 'sleep 1 & exec sleep 60'], { timeoutMs: 100 })
+  expect(outcome).toEqual({ exitCode: null, stdout: '', stderr: 'sh took longer than 0.1 s\n' })
+  expect(performance.now() - startedAt).toBeLessThan(900)
 })
