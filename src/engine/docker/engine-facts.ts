@@ -43,10 +43,11 @@ interface Info {
 
 /** Versions that can't be read count as old. */
 export function runcIsFixed(version: string): boolean {
-  const match = /^(\d+)\.(\d+)\.(\d+)/.exec(version)
+  const match = /^(\d+)\.(\d+)\.(\d+)(?:-rc\.(\d+))?/.exec(version)
   if (!match) return false
-  const [major = 0, minor = 0, patch = 0] = match.slice(1).map(Number)
+  const [major = 0, minor = 0, patch = 0] = match.slice(1, 4).map(Number)
   if (major !== 1) return major > 1
+  if (match[4] !== undefined && minor === 4 && patch === 0) return Number(match[4]) >= 3
   if (minor >= 4) return true
   return patch >= (FIXED_RUNC[`${major}.${minor}`] ?? Number.POSITIVE_INFINITY)
 }

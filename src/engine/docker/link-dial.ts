@@ -121,17 +121,19 @@ export class DialLink {
     this.#strangers.add(socket)
     const timer = setTimeout(() => socket.destroy(), HELLO_MS)
     let hello = Buffer.alloc(0)
-    const onData = (chunk: Buffer): void => {
+    const onReadable = (): void => {
+      const chunk: Buffer | null = socket.read()
+      if (chunk === null) return
       hello = Buffer.concat([hello, chunk.subarray(0, this.#expected.length + 1 - hello.length)])
       if (hello.length < this.#expected.length) return
-      socket.off('data', onData)
-      socket.pause()
+      // Leaves the socket as if nobody had read from it, unlike pause().
+      socket.off('readable', onReadable)
       clearTimeout(timer)
       this.#strangers.delete(socket)
       if (this.#proves(hello)) this.#accept(socket)
       else socket.destroy()
     }
-    socket.on('data', onData)
+    socket.on('readable', onReadable)
     socket.on('close', () => {
       clearTimeout(timer)
       this.#strangers.delete(socket)
