@@ -14,7 +14,9 @@ export const Usage = Type.Object(
 )
 export type Usage = Static<typeof Usage>
 
-export const Reason = StringEnum(['exited', 'signaled', 'timeout', 'out_of_memory', 'killed'], {
+export const REASONS = ['exited', 'signaled', 'timeout', 'out_of_memory', 'killed'] as const
+
+export const Reason = StringEnum(REASONS, {
   description:
     'How it ended: by itself, by a signal, at its time limit, for want of memory, or killed through this API.',
 })

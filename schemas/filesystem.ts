@@ -1,5 +1,5 @@
 import { Encoding, path, Timestamp, user } from './common.ts'
-import { Nullable, Ref, type Static, StringEnum, Type } from './typebox.ts'
+import { Nullable, NullableEnum, Ref, type Static, StringEnum, Type } from './typebox.ts'
 
 export const FileSystemAction = Type.Object(
   {
@@ -57,11 +57,7 @@ export const FileSystemResponse = Type.Object(
     message: Nullable(Type.String(), {
       description: 'Answer of `write` and `delete`: `File written successfully`, `File deleted successfully`.',
     }),
-    encoding: Type.Unsafe<'utf-8' | 'base64' | null>({
-      type: ['string', 'null'],
-      enum: ['utf-8', 'base64', null],
-      description: 'How `content` is given; null when there is none.',
-    }),
+    encoding: NullableEnum(['utf-8', 'base64'], { description: 'How `content` is given; null when there is none.' }),
   },
   { $id: 'FileSystemResponse', description: 'Exactly one of `files`, `content` and `message` is not null.' },
 )

@@ -1,5 +1,6 @@
 import { Timestamp } from './common.ts'
-import { Nullable, Ref, type Static, StringEnum, Type } from './typebox.ts'
+import { REASONS } from './execution.ts'
+import { Nullable, NullableEnum, Ref, type Static, StringEnum, Type } from './typebox.ts'
 
 export const ProcessInfo = Type.Object(
   {
@@ -13,11 +14,7 @@ export const ProcessInfo = Type.Object(
     ended_at: Nullable(Timestamp('When it ended; null while it runs.')),
     exit_code: Nullable(Type.Integer(), { description: 'As in a command answer; null while it runs.' }),
     signal: Nullable(Type.String(), { description: 'Name of the signal that ended it, else null.' }),
-    reason: Type.Unsafe<'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed' | null>({
-      type: ['string', 'null'],
-      enum: ['exited', 'signaled', 'timeout', 'out_of_memory', 'killed', null],
-      description: 'How it ended; null while it runs.',
-    }),
+    reason: NullableEnum(REASONS, { description: 'How it ended; null while it runs.' }),
   },
   { $id: 'ProcessInfo', description: 'A process that was started through this API.' },
 )
