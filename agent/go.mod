@@ -1,0 +1,3 @@
+module k2sandbox.dev/agent
+
+go 1.24

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"net/http"
+
+	"k2sandbox.dev/agent/internal/fault"
+	"k2sandbox.dev/agent/internal/proc"
+)
+
+func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		proc.Spec
+		Follow bool `json:"follow"`
+		Time   bool `json:"time"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	p, err := s.table.Start(body.Spec)
+	if err != nil {
+		return err
+	}
+	if !body.Follow {
+		writeJSON(w, http.StatusCreated, p.Status())
+		return nil
+	}
+	follower, _ := p.Follow(0, body.Time)
+	return stream(w, r, p, follower, true, startHold)
+}
+
+func (s *server) listProcesses(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]any{"processes": s.table.List()})
+	return nil
+}
+
+func (s *server) getProcess(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.table.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, p.Status())
+	return nil
+}
+
+func (s *server) deleteProcess(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.table.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	s.table.Remove(p)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) stdin(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.table.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	closeAfter, err := q.flag("close", false)
+	if err != nil {
+		return err
+	}
+	if err := p.WriteStdin(r.Context(), r.Body, closeAfter); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) signal(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Signal string `json:"signal"`
+		Scope  string `json:"scope"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	sig, ok := proc.ParseSignal(body.Signal)
+	if !ok {
+		return fault.New(fault.InvalidRequest, "signal: %q is not known", body.Signal)
+	}
+	if body.Scope != "" && body.Scope != "group" && body.Scope != "process" {
+		return fault.New(fault.InvalidRequest, "scope: need \"group\" or \"process\"")
+	}
+	p, err := s.table.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := p.Signal(sig, body.Scope != "process"); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) kill(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Reason string `json:"reason"`
+	}
+	if r.ContentLength != 0 {
+		if err := readJSON(r, &body); err != nil {
+			return err
+		}
+	}
+	switch body.Reason {
+	case "":
+		body.Reason = proc.ReasonKilled
+	case proc.ReasonKilled, proc.ReasonTimeout:
+	default:
+		return fault.New(fault.InvalidRequest, "reason: need \"killed\" or \"timeout\"")
+	}
+	p, err := s.table.Get(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, p.Kill(body.Reason))
+	return nil
+}

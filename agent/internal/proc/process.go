@@ -1,0 +1,95 @@
+package proc
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"k2sandbox.dev/agent/internal/identity"
+)
+
+// Process is one that the server started.
+type Process struct {
+	ID    string
+	table *Table
+	spec  Spec
+	user  *identity.User
+	argv  []string // as shown
+	tag   uint64   // 0: tags don't work here
+	ring  *ring
+
+	startedAt time.Time
+	oomBefore int64
+	scriptDir string
+
+	stdin   *os.File // nil unless "pipe"
+	stdinMu sync.Mutex
+
+	done chan struct{} // closed when finished
+
+	mu         sync.Mutex
+	pid        int
+	reaped     bool
+	killReason string // set before SIGKILL is sent by us
+	wait       syscall.WaitStatus
+	usage      syscall.Rusage
+	exitedAt   time.Time
+	openPipes  int
+	drainTimer *time.Timer
+	timeout    *time.Timer
+	finishing  bool
+	finished   bool
+	reason     string
+
+	keepTimer *time.Timer // table.mu
+	leftovers int         // written once, before finished
+}
+
+// Follow reads the output from a payload offset on; false when the offset lies in the future.
+func (p *Process) Follow(offset int64, withTime bool) (*Follower, bool) {
+	return p.ring.follow(offset, withTime)
+}
+
+// Done is closed when the process has ended and its output is complete.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Status tells how it stands. It says "running" until the output is complete.
+func (p *Process) Status() Status {
+	output, dropped := p.ring.counts()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Status{
+		ID: p.ID, PID: p.pid, Argv: p.argv, Cwd: p.spec.Cwd, User: p.spec.User, State: "running",
+		StartedAt: p.startedAt.UnixMilli(), OutputBytes: output, DroppedBytes: dropped,
+	}
+	if !p.finished {
+		s.WallSeconds = time.Since(p.startedAt).Seconds()
+		return s
+	}
+	s.State, s.Reason, s.Leftovers = "exited", &p.reason, p.leftovers
+	endedAt := p.exitedAt.UnixMilli()
+	s.EndedAt = &endedAt
+	code := exitCode(p.wait)
+	if p.reason == ReasonTimeout {
+		code = timeoutExitCode
+	}
+	s.ExitCode = &code
+	if p.wait.Signaled() {
+		name := signalName(p.wait.Signal())
+		s.Signal = &name
+	}
+	s.CPUSeconds = seconds(p.usage.Utime) + seconds(p.usage.Stime)
+	s.PeakMemoryBytes = p.usage.Maxrss * 1024
+	s.WallSeconds = p.exitedAt.Sub(p.startedAt).Seconds()
+	return s
+}
+
+func exitCode(w syscall.WaitStatus) int {
+	if w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return w.ExitStatus()
+}
+
+func seconds(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }

@@ -1,0 +1,236 @@
+package proc
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"k2sandbox.dev/agent/internal/fault"
+	"k2sandbox.dev/agent/internal/identity"
+)
+
+// Script is a file that exists while the process runs.
+type Script struct {
+	Name    string `json:"name"`
+	Content string `json:"content"`
+}
+
+// Spec says what to start; see README.md.
+type Spec struct {
+	ID          string            `json:"id"`
+	Argv        []string          `json:"argv"`
+	Env         map[string]string `json:"env"`
+	Cwd         string            `json:"cwd"`
+	User        string            `json:"user"`
+	Stdin       string            `json:"stdin"`
+	Script      *Script           `json:"script"`
+	TimeoutMs   int64             `json:"timeout_ms"`
+	BufferBytes int               `json:"buffer_bytes"`
+	DrainMs     *int64            `json:"drain_ms"`
+	KeepMs      *int64            `json:"keep_ms"`
+}
+
+const (
+	minBuffer, defaultBuffer, maxBuffer = 4 << 10, 1 << 20, 16 << 20
+	defaultDrainMs, maxDrainMs          = 200, 60_000
+	defaultKeepMs, maxKeepMs            = 60_000, 3_600_000
+	maxTimeoutMs                        = 30 * 24 * 3_600_000
+	maxArgs, maxEnv                     = 4096, 4096
+	maxArgBytes                         = 128<<10 - 1 // MAX_ARG_STRLEN of the kernel
+)
+
+// Start starts a process as its user. On success the process is in the table until it is finished and forgotten.
+func (t *Table) Start(spec Spec) (*Process, error) {
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	user, err := identity.Resolve(spec.User)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{ID: spec.ID, table: t, user: user, done: make(chan struct{}), ring: newRing(spec.BufferBytes, 2)}
+	if t.tagger.works {
+		p.tag = t.tagger.random()
+	}
+	if err := t.reserve(p); err != nil {
+		return nil, err
+	}
+	if err := p.launch(spec); err != nil {
+		t.unreserve(p)
+		p.removeScript()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (s *Spec) check() error {
+	invalid := func(format string, args ...any) error { return fault.New(fault.InvalidRequest, format, args...) }
+	if !validID(s.ID) {
+		return invalid("id: need 1 to 64 of [A-Za-z0-9_-]")
+	}
+	if len(s.Argv) == 0 || s.Argv[0] == "" || len(s.Argv) > maxArgs {
+		return invalid("argv: need 1 to %d arguments, the first not empty", maxArgs)
+	}
+	for i, arg := range s.Argv {
+		if strings.IndexByte(arg, 0) >= 0 || len(arg) > maxArgBytes {
+			return invalid("argv[%d]: NUL byte, or longer than %d bytes", i, maxArgBytes)
+		}
+	}
+	if len(s.Env) > maxEnv {
+		return invalid("env: more than %d variables", maxEnv)
+	}
+	for name, value := range s.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 || len(name)+len(value) >= maxArgBytes {
+			return invalid("env %q: empty name, '=' or NUL byte, or longer than %d bytes", clip(name), maxArgBytes)
+		}
+	}
+	if !strings.HasPrefix(s.Cwd, "/") || strings.IndexByte(s.Cwd, 0) >= 0 {
+		return invalid("cwd: need an absolute path")
+	}
+	if s.Stdin == "" {
+		s.Stdin = "none"
+	}
+	if s.Stdin != "none" && s.Stdin != "pipe" {
+		return invalid("stdin: need \"none\" or \"pipe\"")
+	}
+	if s.Script != nil && (s.Script.Name == "" || s.Script.Name == "." || s.Script.Name == ".." || len(s.Script.Name) > 255 || strings.ContainsAny(s.Script.Name, "/\x00")) {
+		return invalid("script.name: need a file name without a slash")
+	}
+	if s.BufferBytes == 0 {
+		s.BufferBytes = defaultBuffer
+	}
+	if s.BufferBytes < minBuffer || s.BufferBytes > maxBuffer {
+		return invalid("buffer_bytes: need %d to %d", minBuffer, maxBuffer)
+	}
+	if s.TimeoutMs < 0 || s.TimeoutMs > maxTimeoutMs {
+		return invalid("timeout_ms: need 0 to %d", int64(maxTimeoutMs))
+	}
+	if s.DrainMs != nil && (*s.DrainMs < 0 || *s.DrainMs > maxDrainMs) {
+		return invalid("drain_ms: need 0 to %d", maxDrainMs)
+	}
+	if s.KeepMs != nil && (*s.KeepMs < 0 || *s.KeepMs > maxKeepMs) {
+		return invalid("keep_ms: need 0 to %d", maxKeepMs)
+	}
+	return nil
+}
+
+func validID(id string) bool {
+	for _, c := range []byte(id) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= 64
+}
+
+func clip(s string) string { return s[:min(len(s), 100)] }
+
+func milliseconds(v *int64, fallback int64) time.Duration {
+	if v == nil {
+		v = &fallback
+	}
+	return time.Duration(*v) * time.Millisecond
+}
+
+// launch makes script, pipes and child. Whatever fails, nothing stays behind but the script's folder.
+func (p *Process) launch(spec Spec) error {
+	argv := spec.Argv
+	if spec.Script != nil {
+		path, err := p.writeScript(spec)
+		if err != nil {
+			return err
+		}
+		argv = make([]string, len(spec.Argv))
+		for i, arg := range spec.Argv {
+			argv[i] = strings.ReplaceAll(arg, "{script}", path)
+		}
+		spec.Script = nil // the content need not stay in memory
+	}
+	p.spec, p.argv = spec, shownArgv(argv)
+	p.spec.Argv, p.spec.Env = nil, nil
+	path, err := findProgram(p.user, spec, argv[0])
+	if err != nil {
+		return err
+	}
+	pipes, err := openPipes(spec.Stdin == "pipe")
+	if err != nil {
+		return fault.Of(err, "opening pipes")
+	}
+	p.openPipes = 2
+	p.oomBefore = p.table.oom.read()
+	err = p.fork(path, argv, environment(spec.Env, p.user), pipes)
+	pipes.closeChildEnds()
+	if err != nil {
+		pipes.closeOurEnds()
+		return startError(err, p.user, spec, argv[0], path)
+	}
+	p.stdin = pipes.stdin
+	go p.pump(pipes.stdout, 1, 0)
+	go p.pump(pipes.stderr, 2, 1)
+	p.afterStart(spec)
+	return nil
+}
+
+// fork holds the lock that makes the tag the child's and lets the reaper know the child before it asks for it.
+func (p *Process) fork(path string, argv, env []string, pipes *pipes) error {
+	attr := &syscall.ProcAttr{
+		Dir: p.spec.Cwd, Env: env, Files: pipes.child[:],
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	}
+	if os.Getuid() == 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: p.user.UID, Gid: p.user.GID, Groups: p.user.Groups}
+	}
+	t := p.table
+	t.forkMu.Lock()
+	defer t.forkMu.Unlock()
+	if p.tag != 0 {
+		if err := t.tagger.set(p.tag); err != nil {
+			return err
+		}
+		defer t.tagger.restore()
+	}
+	var pid int
+	var err error
+	// ETXTBSY: another child of ours, between fork and exec, still holds a just written program open for writing.
+	for wait := time.Millisecond; ; wait *= 2 {
+		p.startedAt = time.Now()
+		pid, err = syscall.ForkExec(path, argv, attr)
+		if err != syscall.ETXTBSY || wait > 32*time.Millisecond {
+			break
+		}
+		time.Sleep(wait)
+	}
+	if err != nil {
+		return err
+	}
+	p.pid = pid
+	t.mu.Lock()
+	t.byPID[pid] = p
+	t.mu.Unlock()
+	return nil
+}
+
+// afterStart sets the timer and, in the background, makes the child the kernel's first choice when memory runs out.
+func (p *Process) afterStart(spec Spec) {
+	if spec.TimeoutMs > 0 {
+		p.mu.Lock()
+		if !p.reaped {
+			p.timeout = time.AfterFunc(time.Duration(spec.TimeoutMs)*time.Millisecond, func() { p.Kill(ReasonTimeout) })
+		}
+		p.mu.Unlock()
+	}
+}
+
+func environment(env map[string]string, user *identity.User) []string {
+	list := make([]string, 0, len(env)+3)
+	for name, value := range env {
+		list = append(list, name+"="+value)
+	}
+	for _, extra := range [][2]string{{"HOME", user.Home}, {"USER", user.Name}, {"LOGNAME", user.Name}} {
+		if _, given := env[extra[0]]; !given {
+			list = append(list, extra[0]+"="+extra[1])
+		}
+	}
+	return list
+}

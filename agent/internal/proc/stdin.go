@@ -1,0 +1,40 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"k2sandbox.dev/agent/internal/fault"
+)
+
+// WriteStdin copies body to standard input and returns when the pipe took all of it. It ends early, with what was
+// written so far gone to the process, when ctx ends. Writers take turns.
+func (p *Process) WriteStdin(ctx context.Context, body io.Reader, closeAfter bool) error {
+	if p.stdin == nil {
+		return fault.New(fault.StdinClosed, "process %q was started without a standard input", p.ID)
+	}
+	p.stdinMu.Lock()
+	defer p.stdinMu.Unlock()
+	stop := context.AfterFunc(ctx, func() { _ = p.stdin.SetWriteDeadline(time.Unix(1, 0)) })
+	_, err := io.CopyBuffer(struct{ io.Writer }{p.stdin}, body, make([]byte, 32<<10))
+	if !stop() && ctx.Err() != nil {
+		_ = p.stdin.SetWriteDeadline(time.Time{})
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EPIPE), errors.Is(err, os.ErrClosed):
+		return fault.New(fault.StdinClosed, "process %q no longer reads its standard input", p.ID)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return fault.Of(err, "writing to the standard input of "+p.ID)
+	}
+	if closeAfter {
+		_ = p.stdin.Close()
+	}
+	return nil
+}
