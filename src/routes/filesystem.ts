@@ -7,6 +7,7 @@ import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
+import { decodeBase64 } from './decode-base64.ts'
 import { encodeBytes } from './execution-answer.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
@@ -67,9 +68,8 @@ function readAnswer(bytes: Uint8Array, encoding: 'utf-8' | 'base64'): FileSystem
 
 function decodeContent(content: string, encoding: FileSystemAction['encoding']): Uint8Array {
   if (encoding !== 'base64') return Buffer.from(content, 'utf8')
-  const bytes = Buffer.from(content, 'base64')
-  // Node's decoder skips what it does not know, so only what encodes back to the same text was base64.
-  if (bytes.toString('base64') !== content) {
+  const bytes = decodeBase64(content)
+  if (!bytes) {
     throw validationFailed([
       { loc: ['body', 'content'], msg: 'value is not base64 with padding (RFC 4648 section 4)', type: 'value_error' },
     ])

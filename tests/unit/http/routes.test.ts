@@ -130,15 +130,17 @@ test('write: text and base64 reach the core as bytes; the empty file is fine', a
   await filesystem({ write }, { action: 'write', path: 'a', content: 'é' })
   await filesystem({ write }, { action: 'write', path: 'b', content: '/wA=', encoding: 'base64' })
   const empty = await filesystem({ write }, { action: 'write', path: 'c', content: '' })
+  await filesystem({ write }, { action: 'write', path: 'd', content: '', encoding: 'base64' })
   expect(written).toEqual([
     ['a', 'c3a9'],
     ['b', 'ff00'],
     ['c', ''],
+    ['d', ''],
   ])
   expect(empty.json()).toEqual({ files: null, content: null, message: 'File written successfully', encoding: null })
 })
 
-test.each(['/wA', '/w A=', '_wA=', '/wB=', 'x', '====', '/wA=\n'])(
+test.each(['/wA', '/w A=', '_wA=', '/wB=', 'x', '====', '/wA=\n', 'AA=A', 'AA==AAAA', 'AAAA-AAA', 'AAA*AAAA', 'é==='])(
   'write: %j is not taken as base64',
   async (content) => {
     const answer = await filesystem({}, { action: 'write', path: 'a', content, encoding: 'base64' })
