@@ -1,9 +1,14 @@
 import type { CodeError } from '../model.ts'
 
-/** Python: the last block that starts with "Traceback (most recent call last):", or a lone SyntaxError, which has no such line. */
+/**
+ * Python: the last block that starts with "Traceback (most recent call last):", a group of exceptions, or a lone SyntaxError,
+ * which has no such line.
+ */
 export function pythonError(stderr: string): CodeError | null {
   const lines = stderr.trimEnd().split('\n')
   const first = lines.lastIndexOf('Traceback (most recent call last):')
+  const group = lines.lastIndexOf('  + Exception Group Traceback (most recent call last):')
+  if (group > first) return exceptionGroup(lines.slice(group))
   const start = first >= 0 ? first : lines.findLastIndex((line) => /^ {2}File ".*", line \d+$/.test(line))
   if (start < 0) return null
   // The frames are indented; the first line after them that is not names the exception. Its value may go on below.
@@ -13,24 +18,42 @@ export function pythonError(stderr: string): CodeError | null {
   return { name: match[1], value: match[2] ?? '', traceback: lines.slice(start) }
 }
 
-/** Node: source line, caret, blank line, then `Name: value` and `    at …` frames, `Node.js v…` at the end. */
+/** Its lines stand behind a `|`, its members deeper. */
+function exceptionGroup(traceback: string[]): CodeError | null {
+  const named = traceback
+    .map((line) => /^ {2}\| ([A-Za-z_][\w.]*)(?:: (.*))?$/.exec(line))
+    .find((match) => match !== null)
+  return named?.[1] === undefined ? null : { name: named[1], value: named[2] ?? '', traceback }
+}
+
+/**
+ * Node: source line, caret, blank line, then `Name: value` and `    at …` frames, `Node.js v…` at the end. A line that only
+ * looks like a name, without frames and without that end, is the program's own.
+ */
 export function nodeError(stderr: string): CodeError | null {
   const lines = stderr.trimEnd().split('\n')
-  const named = lines.findLastIndex((line) => /^(?:Uncaught )?[A-Z]\w*(?: \[\w+\])?(?::|$)/.test(line) && !line.startsWith('Node.js'))
-  if (named < 0) return lines.some((line) => line.startsWith('Uncaught')) ? thrownValue(lines) : null
-  const end = lines.findIndex((line, index) => index > named && /^Node\.js v/.test(line))
-  const block = lines.slice(named, end < 0 ? undefined : end)
+  const last = lines.findLastIndex((line) => /^Node\.js v\d/.test(line))
+  const uncaught = lines.slice(0, last < 0 ? undefined : last)
+  const named = uncaught.findLastIndex((line) => /^(?:Uncaught )?[A-Z]\w*(?: \[\w+\])?(?::|$)/.test(line))
+  const block = named < 0 ? [] : uncaught.slice(named)
   const frames = block.findIndex((line) => /^\s+at /.test(line))
-  const head = block.slice(0, frames < 0 ? undefined : frames).join('\n').trimEnd()
+  if (frames < 0) return last < 0 ? null : thrownValue(uncaught)
+  const head = block.slice(0, frames).join('\n').trimEnd()
   const match = /^(?:Uncaught )?([A-Z]\w*)(?: \[\w+\])?(?:: ?(.*))?$/s.exec(head)
   if (!match?.[1]) return null
   const traceback = block.map((line) => line.trimEnd()).filter((line) => line !== '')
   return { name: match[1], value: match[2] ?? '', traceback }
 }
 
+/** `throw` of something that is no Error: it is printed below the caret, without frames. */
 function thrownValue(lines: string[]): CodeError {
-  const line = lines.find((candidate) => candidate.startsWith('Uncaught')) ?? ''
-  return { name: 'Error', value: line.replace(/^Uncaught:?\s*/, ''), traceback: lines }
+  const below = lines.slice(lines.findLastIndex((line) => /^\s*\^+$/.test(line)) + 1)
+  const hint = below.findIndex((line) => line.startsWith('(Use `node --trace-uncaught'))
+  const value = below
+    .slice(0, hint < 0 ? undefined : hint)
+    .join('\n')
+    .trim()
+  return { name: 'Error', value: value.replace(/^Uncaught:?\s*/, ''), traceback: lines.filter((line) => line !== '') }
 }
 
 /** Ruby: `file:line:in 'method': value (Name)`, frames below. */
