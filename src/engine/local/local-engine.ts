@@ -198,7 +198,7 @@ class LocalEngine implements Engine {
       const live = { run, socket, ended }
       this.#live.set(id, live)
       await this.#untilReady(folder, live, signal)
-      ended.then((exitCode) => this.#seeEnd(id, live, exitCode))
+      void ended.then((exitCode) => this.#seeEnd(id, live, exitCode))
       this.#feed.publish({ type: 'started', id, ref: id })
     } catch (error) {
       socket.close()
@@ -239,10 +239,9 @@ class LocalEngine implements Engine {
     this.#feed.publish({ type: 'died', id, ref: id, exitCode: 137, outOfMemory: false })
   }
 
-  /** An agent ended that nobody here had ended. */
+  /** An agent ended that nobody here had ended. Never throws: its callers wait for nothing. */
   async #seeEnd(id: string, live: Live, exitCode: number | null): Promise<void> {
-    if (this.#live.get(id) !== live) return
-    await this.#locks.run(id, async () => {
+    const settle = async (): Promise<void> => {
       if (this.#live.get(id) !== live) return
       this.#live.delete(id)
       live.socket.close()
@@ -250,7 +249,12 @@ class LocalEngine implements Engine {
       killInFolder(folder.path)
       if (await folder.exists()) await folder.writeState({ run: null, started: true, exitCode })
       this.#feed.publish({ type: 'died', id, ref: id, exitCode, outOfMemory: false })
-    })
+    }
+    try {
+      await this.#locks.run(id, settle)
+    } catch (err) {
+      this.#options.log.warn({ sandbox: id, err }, 'could not record the end of a local sandbox')
+    }
   }
 
   /** At open: the agent of an earlier server dials in again; one that does not is killed. Half-made folders go. */
