@@ -1,3 +1,4 @@
+const TOKEN = 'K2_AGENT_TOKEN'
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Set for PID 1 whatever the image says: what steers the loader or the Go runtime is emptied, its memory is bounded. */
@@ -15,9 +16,10 @@ const FIXED: Readonly<Record<string, string>> = {
 /**
  * `Env` of the container: the agent's own, and nothing of the image's: a name without "=" removes the image's variable
  * (Docker API, ContainerConfig.Env). The sandbox's processes get the image's ENV from the server with each start.
+ * `token`: null on the exec link, which has none, since whatever the engine executes in the container inherits it.
  */
-export function agentEnv(imageEnv: Record<string, string>, token: string): string[] {
-  const own: Record<string, string> = { ...FIXED, K2_AGENT_TOKEN: token }
-  const removed = Object.keys(imageEnv).filter((name) => !Object.hasOwn(own, name))
-  return [...Object.entries(own).map(([name, value]) => `${name}=${value}`), ...removed.sort()]
+export function agentEnv(imageEnv: Record<string, string>, token: string | null): string[] {
+  const own: Record<string, string> = { ...FIXED, ...(token === null ? {} : { [TOKEN]: token }) }
+  const removed = new Set([TOKEN, ...Object.keys(imageEnv)].filter((name) => name !== '' && !Object.hasOwn(own, name)))
+  return [...Object.entries(own).map(([name, value]) => `${name}=${value}`), ...[...removed].sort()]
 }

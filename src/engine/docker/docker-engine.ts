@@ -27,7 +27,7 @@ import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnCon
 import { isSandboxId } from './labels.ts'
 import { pauseContainer, removeContainer, resumeContainer, stopContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
-import { ensureNetwork, networkName } from './network.ts'
+import { ensureNetwork, networkName, rejoinNetwork } from './network.ts'
 import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
 import { probeEngine } from './probe.ts'
 import { ensureScratchImage } from './scratch-image.ts'
@@ -143,7 +143,7 @@ class DockerEngine implements Engine {
       await this.#start(id, ref, kind, call)
     } catch (error) {
       await this.#forgetIfGone(id, error)
-      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await this.#repair(call))) throw error
+      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await this.#repair(id, ref, call))) throw error
       await this.#start(id, ref, kind, call)
     }
   }
@@ -255,16 +255,19 @@ class DockerEngine implements Engine {
     return this.#kinds.get(id) ?? (await this.#inspect(id, ref, call)).identity.link
   }
 
-  /** Makes what is shared again where it vanished under us. True when something had to be made. */
-  async #repair(call: CallOptions): Promise<boolean> {
+  /** Makes what is shared again where it vanished under us. True when there was something to do, and a start is worth another try. */
+  async #repair(id: string, ref: string, call: CallOptions): Promise<boolean> {
     const agent = await readAgentBinary(this.#context.options.agentBinary)
     const scratchImage = await ensureScratchImage(this.#context, call)
     const [network, volume] = await Promise.all([
       ensureNetwork(this.#context, call),
       ensureAgentVolume(this.#context, agent, scratchImage, call),
     ])
-    if (network || volume) this.#context.log.warn({ network, volume }, 'made again what was removed from the engine')
-    return network || volume
+    const rejoined = await rejoinNetwork(this.#context, id, ref, call)
+    if (network || volume || rejoined) {
+      this.#context.log.warn({ sandbox: id, network, volume, rejoined }, 'made again what was removed from the engine')
+    }
+    return network || volume || rejoined
   }
 
   async #prepareNetwork(call: CallOptions): Promise<unknown> {

@@ -7,11 +7,11 @@ import { inspectContainer } from './inspect.ts'
 import { readJsonLines } from './json-lines.ts'
 import { LABEL, readLabels } from './labels.ts'
 
-const ACTIONS = ['start', 'die', 'oom', 'pause', 'unpause', 'destroy']
+const ACTIONS = ['start', 'kill', 'die', 'oom', 'pause', 'unpause', 'destroy']
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5000
 const OUT_OF_MEMORY_EXIT = 137
-/** Sandboxes with a kill of the kernel's since they started. */
+/** Sandboxes that something was killed in since they started. */
 const MOST_REMEMBERED = 10_000
 
 /**
@@ -20,11 +20,11 @@ const MOST_REMEMBERED = 10_000
  */
 export async function* containerEvents(context: Context, signal: AbortSignal): AsyncGenerator<EngineEvent> {
   const filters = { type: ['container'], event: ACTIONS, label: [`${LABEL.instance}=${context.options.instance}`] }
-  const killedIn = new Set<string>()
+  const history: History = { outOfMemory: new Set(), killed: new Set() }
   for await (const message of watchEvents(context, filters, signal)) {
     if (message === 'connected') yield { type: 'resync' }
     else if (message === 'lost') yield { type: 'lost' }
-    else yield* translate(context, message, killedIn, signal)
+    else yield* translate(context, message, history, signal)
   }
 }
 
@@ -108,29 +108,50 @@ const PLAIN = { start: 'started', pause: 'paused', unpause: 'resumed', destroy: 
 async function* translate(
   context: Context,
   { action, ref, attributes }: Message,
-  killedIn: Set<string>,
+  history: History,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent> {
   const identity = readLabels(context.options.secret, attributes)
   if (identity === null || identity.kind !== 'sandbox' || identity.instance !== context.options.instance) return
   const { id } = identity
-  if (action === 'oom' && killedIn.size < MOST_REMEMBERED) killedIn.add(id)
-  if (action === 'start' || action === 'destroy') killedIn.delete(id)
+  if (action === 'oom') remember(history.outOfMemory, id)
+  if (action === 'kill') remember(history.killed, id)
+  if (action === 'start' || action === 'destroy') forget(history, id)
   if (action === 'die') {
     const exitCode = /^\d{1,3}$/.test(attributes.exitCode ?? '') ? Number(attributes.exitCode) : null
-    const suspect = killedIn.delete(id) && exitCode === OUT_OF_MEMORY_EXIT
-    yield { type: 'died', id, ref, exitCode, outOfMemory: suspect && (await diedOfMemory(context, id, ref, signal)) }
+    const suspect = exitCode === OUT_OF_MEMORY_EXIT && !history.killed.has(id)
+    const outOfMemory = suspect && (history.outOfMemory.has(id) || (await diedOfMemory(context, id, ref, signal)))
+    forget(history, id)
+    yield { type: 'died', id, ref, exitCode, outOfMemory }
   } else if (Object.hasOwn(PLAIN, action)) {
     yield { type: PLAIN[action as keyof typeof PLAIN], id, ref }
   }
 }
 
-/** The event does not say whether PID 1 was the one that was killed; the container's state does, while it is there. */
+/**
+ * What came before a sandbox's end. The event of the end does not say who killed PID 1, and the container's state only
+ * that the kernel has killed something in it at some time; but who kills it through the engine leaves a `kill` event.
+ */
+interface History {
+  outOfMemory: Set<string>
+  killed: Set<string>
+}
+
+function remember(ids: Set<string>, id: string): void {
+  if (ids.size < MOST_REMEMBERED) ids.add(id)
+}
+
+function forget(history: History, id: string): void {
+  history.outOfMemory.delete(id)
+  history.killed.delete(id)
+}
+
+/** For the order in which `die` comes before `oom`. */
 async function diedOfMemory(context: Context, id: string, ref: string, signal: AbortSignal): Promise<boolean> {
   try {
     return (await inspectContainer(context, id, ref, { signal })).outOfMemory
   } catch (error) {
     context.log.debug({ err: error, sandbox: id }, 'could not read how a sandbox ended')
-    return true
+    return false
   }
 }

@@ -61,3 +61,35 @@ async function isThere(
   }
   return true
 }
+
+/**
+ * A stopped container keeps the id of the network it was on, and can't start when that was removed, though there is a new
+ * one of the name: joins it to the new one. True when that was so.
+ */
+export async function rejoinNetwork(
+  { docker, options, timeouts }: Context,
+  id: string,
+  ref: string,
+  { signal }: CallOptions,
+): Promise<boolean> {
+  const name = networkName(options.instance)
+  const call = { signal, timeoutMs: timeouts.callMs, name: id }
+  const container = docker.getContainer(ref)
+  const { NetworkSettings } = await engineCall(
+    'container.read',
+    (abortSignal) => container.inspect({ abortSignal } as object),
+    call,
+  )
+  const joined = NetworkSettings.Networks[name]?.NetworkID
+  if (joined === undefined || joined === '') return false
+  const network = docker.getNetwork(name)
+  const { Id } = await engineCall('network', () => network.inspect(), call)
+  if (Id === joined) return false
+  await engineCall(
+    'network',
+    (abortSignal) => network.disconnect({ Container: ref, Force: true, abortSignal } as object),
+    call,
+  )
+  await engineCall('network', (abortSignal) => network.connect({ Container: ref, abortSignal } as object), call)
+  return true
+}

@@ -49,7 +49,7 @@ export function containerSpec(
     Hostname: 'sandbox',
     User: '0',
     WorkingDir: '/',
-    Env: agentEnv(template.env, agentToken(facts.secret, id)),
+    Env: agentEnv(template.env, link === 'dial' ? agentToken(facts.secret, id) : null),
     Entrypoint: [AGENT_PATH],
     Cmd: link === 'dial' ? ['serve', '--dial', `/.k2run/${LINK_SOCKET}`] : ['serve', '--listen', AGENT_SOCKET],
     Labels: signLabels(facts.secret, { kind, id, instance, link, record }),

@@ -200,10 +200,11 @@ test('the container of a sandbox on the dial link is exactly this', () => {
 })
 
 test('the exec link has the agent listen on a small tmpfs of root instead of a folder of the host', () => {
-  const { Cmd, HostConfig } = containerSpec(spec(), facts({ link: 'exec' }))
+  const { Cmd, Env, HostConfig } = containerSpec(spec(), facts({ link: 'exec' }))
   expect(Cmd).toEqual(['serve', '--listen', '/.k2run/agent.sock'])
   expect(HostConfig?.Tmpfs).toEqual({ '/.k2run': 'rw,nosuid,nodev,noexec,size=64k,nr_inodes=16,mode=0700' })
   expect(HostConfig?.Mounts?.map(({ Type }) => Type)).toEqual(['volume'])
+  expect(Env?.filter((pair) => pair.startsWith('K2_AGENT_TOKEN'))).toEqual(['K2_AGENT_TOKEN'])
 })
 
 test('no variable of the image reaches PID 1, and what steers loader and runtime is set by us', () => {
