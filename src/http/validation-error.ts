@@ -91,7 +91,7 @@ function describe({ keyword, params, parentSchema, message }: ErrorObject): { ms
       }
     case 'pattern':
       return {
-        msg: withDescription('value has a form or characters that are not allowed here', parentSchema),
+        msg: wrongForm(parentSchema),
         type: 'value_error.str.regex',
       }
     case 'maxProperties':
@@ -103,6 +103,10 @@ function describe({ keyword, params, parentSchema, message }: ErrorObject): { ms
   }
 }
 
-function withDescription(msg: string, schema: ErrorObject['parentSchema']): string {
-  return typeof schema?.description === 'string' ? `${msg}: ${schema.description}` : msg
+/** What the text should have been, in the words of the document; a pattern says nothing to a person. */
+function wrongForm(schema: ErrorObject['parentSchema']): string {
+  const wanted = schema?.description
+  return typeof wanted === 'string'
+    ? `value is not what this takes (${wanted})`
+    : 'value has characters that are not allowed here'
 }

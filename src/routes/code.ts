@@ -100,5 +100,5 @@ const runCode = operation({
       exit_code: 1,
     },
   },
-  errors: [...RUN_ERRORS, 'LANGUAGE_UNAVAILABLE'],
+  errors: [...RUN_ERRORS, 'LANGUAGE_UNAVAILABLE', 'PERMISSION_DENIED'],
 })

@@ -38,7 +38,7 @@ test('the generated client compiles and passes a strict type check, together wit
   expect(await python('-m', 'mypy', '--strict', 'drive.py', 'generated')).toMatch(/^Success: no issues/)
 })
 
-test.each(await availableEngines())('the program drives a live server on the %s engine', async (engine) => {
+test.each(availableEngines())('the program drives a live server on the %s engine', async (engine) => {
   await using server = await startServer(engine)
   expect(await python('drive.py', server.url)).toBe('done\n')
 })

@@ -31,8 +31,10 @@ test('the generated client compiles, together with a program that uses its types
   expect(await node('node_modules/typescript/bin/tsc', '--project', '.')).toBe('')
 })
 
-test.each(await availableEngines())('the program drives a live server on the %s engine', async (engine) => {
+test.each(availableEngines())('the program drives a live server on the %s engine', async (engine) => {
   await using server = await startServer(engine)
-  const program = `globalThis.baseUrl = ${JSON.stringify(server.url)}; require('./built/drive.js').done.then(() => console.log('done'))`
-  expect(await node('--input-type=commonjs', '--eval', program)).toBe('done\n')
+  const url = JSON.stringify(server.url)
+  const program = `globalThis.baseUrl = ${url}; require('./built/drive.js').done.then(() => console.log('done'), fail)`
+  const fail = 'function fail(error) { console.error(error); process.exitCode = 1 }'
+  expect(await node('--input-type=commonjs', '--eval', `${program}; ${fail}`)).toBe('done\n')
 })
