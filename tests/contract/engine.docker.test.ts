@@ -19,14 +19,15 @@ for (const link of ['dial', 'exec'] as const) {
     const make = () =>
       createDockerEngine({ dockerHost: dockerHost(), instance, secret, dataDir, agentBinary: agentBinary(), link, log })
     const { docker, close } = createDockerClient(dockerHost())
-    const engine = make()
+    let engine = make()
     await engine.open()
     return {
       engine,
-      openAnother: async () => {
-        const other = make()
-        await other.open()
-        return other
+      restart: async () => {
+        await engine.close()
+        engine = make()
+        await engine.open()
+        return engine
       },
       template: 'debian:trixie-slim',
       killBehindOurBack: async ({ ref }) => {

@@ -10,15 +10,16 @@ describeEngine('local engine', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'k2-local-'))
   const log = { warn: () => {} }
   const make = () => createLocalEngine({ agentBinary: agentBinary(), dataDir, log })
-  const engine = make()
+  let engine = make()
   await engine.open()
   const folderOf = (id: string) => join(dataDir, 'local', id)
   return {
     engine,
-    openAnother: async () => {
-      const other = make()
-      await other.open()
-      return other
+    restart: async () => {
+      await engine.close()
+      engine = make()
+      await engine.open()
+      return engine
     },
     template: 'local',
     killBehindOurBack: async ({ id }) => {

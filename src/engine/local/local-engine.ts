@@ -109,7 +109,7 @@ class LocalEngine implements Engine {
   }
 
   async pause(id: string, ref: EngineRef, { signal }: CallOptions = {}): Promise<void> {
-    await this.#locks.run(id, async () => freezeTree((await this.#requireRun(id)).pid), { signal })
+    await this.#locks.run(id, async () => await freezeTree((await this.#requireRun(id)).pid), { signal })
     this.#feed.publish({ type: 'paused', id, ref })
   }
 

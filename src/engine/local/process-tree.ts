@@ -9,7 +9,7 @@ interface ProcessStat {
   startTime: string
 }
 
-const MOST_ROUNDS = 200
+const MOST_ROUNDS = 500
 
 /** When the kernel started the process, in its own units; null when there is none, or it is a zombie. Tells a pid from its reuse. */
 export function startTimeOf(pid: number): string | null {
@@ -22,16 +22,22 @@ export function isFrozen(pid: number): boolean {
   return readStat(pid)?.state === 'T'
 }
 
-/** SIGSTOP for the process and all below it, in rounds until nothing new appears: afterwards none of them can start another. */
-export function freezeTree(pid: number): void {
-  const frozen = new Set<number>()
+/**
+ * SIGSTOP for the process and all below it, in rounds until all stand still and nothing new appears: afterwards none of them
+ * can start another.
+ */
+export async function freezeTree(pid: number): Promise<void> {
+  const sent = new Set<number>()
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const fresh = [pid, ...descendants(pid)].filter((one) => !frozen.has(one))
-    if (fresh.length === 0) return
+    const moving = [pid, ...descendants(pid)].filter((one) => startTimeOf(one) !== null && !isFrozen(one))
+    if (moving.length === 0) return
+    const fresh = moving.filter((one) => !sent.has(one))
     for (const one of fresh) {
-      frozen.add(one)
+      sent.add(one)
       send(one, 'SIGSTOP')
     }
+    // The kernel stops a process when it next looks for signals, not when one is sent.
+    if (fresh.length === 0) await sleep(1)
   }
 }
 
@@ -44,7 +50,7 @@ export function thawTree(pid: number): void {
 export async function killTree(pid: number): Promise<void> {
   const startTime = startTimeOf(pid)
   if (startTime === null) return
-  freezeTree(pid)
+  await freezeTree(pid)
   for (const one of [...descendants(pid), pid]) send(one, 'SIGKILL')
   for (let waitMs = 1; startTimeOf(pid) === startTime && waitMs < 2000; waitMs *= 2) await sleep(waitMs)
 }

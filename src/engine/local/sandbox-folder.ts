@@ -104,8 +104,11 @@ export class SandboxFolder {
     return ((await this.#read('state.json')) as State | null) ?? { run: null, started: false, exitCode: null }
   }
 
-  writeState(state: State): Promise<void> {
-    return this.#write('state.json', state)
+  /** No-op when the folder was removed in the meantime. */
+  async writeState(state: State): Promise<void> {
+    await this.#write('state.json', state).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error
+    })
   }
 
   /** The identity goes first, so that a removal that is cut off is not taken for a sandbox. Idempotent. */
