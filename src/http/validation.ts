@@ -4,7 +4,7 @@
  */
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import type { FastifyServerOptions } from 'fastify'
-import { normaliseBody, planBody } from './normalise-body.ts'
+import { type BodyPlan, normaliseBody, planBody } from './normalise-body.ts'
 import { type RequestPart, validationError } from './validation-error.ts'
 
 type SchemaController = NonNullable<FastifyServerOptions['schemaController']>
@@ -21,45 +21,43 @@ const MAX_MEMBERS_FOR_ALL_ERRORS = 1000
 
 /** For `schemaController.compilersFactory`: called with the shared schemas, gives the compiler of a route's parts. */
 export function buildValidators(schemas: Schemas) {
-  const bodies = createAjv(schemas, { coerceTypes: false })
+  const bodies = createAjv(schemas, {})
   const texts = createAjv(schemas, { coerceTypes: 'array', useDefaults: true })
+  let thorough: Ajv | undefined
+  const findAll = (schema: object) => {
+    thorough ??= createAjv(schemas, { allErrors: true })
+    return thorough.compile(schema)
+  }
   return ({ schema, httpPart }: RouteSchemaPart) =>
     httpPart === 'body'
-      ? validateBody(bodies, schema, schemas)
-      : validateText(texts.first, schema, httpPart === 'params' ? 'path' : 'query')
+      ? validateBody(
+          bodies.compile(schema),
+          () => findAll(schema),
+          planBody(schema, (id) => schemas[id]),
+        )
+      : validateText(texts.compile(schema), httpPart === 'params' ? 'path' : 'query')
 }
 
 /** The same in Fastify's type, which asks for its own Ajv's validators. */
 export const buildValidator = buildValidators as unknown as BuildValidator
 
-interface Ajvs {
-  /** Stops at the first fault. */
-  first: Ajv
-  /** Finds them all. */
-  all: Ajv
+function createAjv(schemas: Schemas, options: Options): Ajv {
+  // The schemas are TypeBox's, checked by the compiler and the tests: checking them again at each start takes 100 ms.
+  const ajv = new Ajv({ strict: true, validateSchema: false, allowUnionTypes: true, verbose: true, ...options })
+  ajv.addVocabulary(['x-error'])
+  ajv.addKeyword({
+    keyword: 'x-max-bytes',
+    type: 'string',
+    schemaType: 'number',
+    validate: (limit: number, text: string) => text.length * 3 <= limit || Buffer.byteLength(text) <= limit,
+  })
+  // Formats occur in answers only, which Ajv never sees the values of.
+  ajv.addFormat('date-time', true)
+  for (const schema of Object.values(schemas)) ajv.addSchema(schema)
+  return ajv
 }
 
-function createAjv(schemas: Schemas, options: Options): Ajvs {
-  const make = (allErrors: boolean) => {
-    const ajv = new Ajv({ strict: true, allowUnionTypes: true, verbose: true, allErrors, ...options })
-    ajv.addVocabulary(['x-error'])
-    ajv.addKeyword({
-      keyword: 'x-max-bytes',
-      type: 'string',
-      schemaType: 'number',
-      validate: (limit: number, text: string) => text.length * 3 <= limit || Buffer.byteLength(text) <= limit,
-    })
-    // Formats occur in answers only, which Ajv never sees the values of.
-    ajv.addFormat('date-time', true)
-    for (const schema of Object.values(schemas)) ajv.addSchema(schema)
-    return ajv
-  }
-  return { first: make(false), all: make(true) }
-}
-
-function validateBody(ajvs: Ajvs, schema: object, schemas: Schemas) {
-  const plan = planBody(schema, (id) => schemas[id])
-  const validate = ajvs.first.compile(schema)
+function validateBody(validate: ValidateFunction, compileAll: () => ValidateFunction, plan: BodyPlan) {
   let validateAll: ValidateFunction | undefined
   return (data: unknown) => {
     const body = data ?? {} // no body at all, or null
@@ -67,7 +65,7 @@ function validateBody(ajvs: Ajvs, schema: object, schemas: Schemas) {
     if (validate(body)) return { value: body }
     let errors: ErrorObject[] = validate.errors ?? []
     if (countMembers(body) <= MAX_MEMBERS_FOR_ALL_ERRORS) {
-      validateAll ??= ajvs.all.compile(schema)
+      validateAll ??= compileAll()
       validateAll(body)
       errors = validateAll.errors ?? errors
     }
@@ -75,8 +73,7 @@ function validateBody(ajvs: Ajvs, schema: object, schemas: Schemas) {
   }
 }
 
-function validateText(ajv: Ajv, schema: object, part: RequestPart) {
-  const validate = ajv.compile(schema)
+function validateText(validate: ValidateFunction, part: RequestPart) {
   return (data: unknown) => (validate(data) ? { value: data } : { error: validationError(part, validate.errors ?? []) })
 }
 
