@@ -74,7 +74,7 @@ export async function openHarness(changes: Partial<DockerEngineOptions> = {}): P
   let number = 0
   const spec: Harness['spec'] = async (more = {}) => ({
     id: `t${process.pid}x${count}x${++number}`.padEnd(20, '0'),
-    template: await engine.resolveTemplate(IMAGE),
+    template: more.template ?? (await engine.resolveTemplate(IMAGE)),
     resources: { cpus: 1, memoryMb: 128, pids: 128, diskMb: null },
     network: 'none',
     record: '{"made":"by a test"}',

@@ -15,8 +15,8 @@ const OUT_OF_MEMORY_EXIT = 137
 const MOST_REMEMBERED = 10_000
 
 /**
- * Events of this instance's containers, as the port wants them. `resync` comes each time the stream (again) stands: what
- * happened before is unknown then.
+ * Events of this instance's containers, as the port wants them. `resync` comes each time the stream (again) stands, the
+ * first time too: what happened before is unknown then.
  */
 export async function* containerEvents(context: Context, signal: AbortSignal): AsyncGenerator<EngineEvent> {
   const filters = { type: ['container'], event: ACTIONS, label: [`${LABEL.instance}=${context.options.instance}`] }
@@ -34,9 +34,10 @@ export async function watchImages(
   signal: AbortSignal,
   on: { change(): void; watching(watching: boolean): void },
 ): Promise<void> {
-  for await (const message of watchEvents(context, { type: ['image'] }, signal, () => on.watching(false))) {
+  for await (const message of watchEvents(context, { type: ['image'] }, signal)) {
     if (message === 'connected') on.watching(true)
-    else if (message !== 'lost') on.change()
+    else if (message === 'lost') on.watching(false)
+    else on.change()
   }
 }
 
@@ -46,12 +47,11 @@ interface Message {
   attributes: Record<string, string>
 }
 
-/** Reconnects for ever, 100 ms doubling to 5 s; `connected` is yielded each time the stream stands. Ends with the signal, without an error. */
+/** Reconnects for ever, 100 ms doubling to 5 s; `connected` is yielded each time the stream stands, `lost` after each end or failed try. Ends with the signal, without an error. */
 async function* watchEvents(
   context: Context,
   filters: Record<string, string[]>,
   signal: AbortSignal,
-  onLost: () => void = () => undefined,
 ): AsyncGenerator<Message | 'connected' | 'lost'> {
   let retryMs = FIRST_RETRY_MS
   while (!signal.aborted) {
@@ -69,7 +69,6 @@ async function* watchEvents(
       } finally {
         signal.removeEventListener('abort', onAbort)
         stream.destroy()
-        onLost()
       }
     } catch (error) {
       if (signal.aborted) return

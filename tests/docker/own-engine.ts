@@ -1,0 +1,80 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createDockerClient } from '../../src/engine/docker/client.ts'
+
+const START_MS = 30_000
+
+/** A second Docker engine, for tests that stop it. Shares nothing with the one of the machine. */
+export interface OwnEngine extends AsyncDisposable {
+  host: string
+  start(): Promise<void>
+  /** SIGTERM, and its end awaited. Containers live on (`--live-restore`). */
+  stop(): Promise<void>
+}
+
+/** Whether this machine lets us run one. */
+export function canRunOwnEngine(): boolean {
+  if (process.getuid?.() !== 0) return false
+  try {
+    execFileSync('dockerd', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+export async function startOwnEngine(): Promise<OwnEngine> {
+  const dir = mkdtempSync(join(tmpdir(), 'k2-dockerd-'))
+  const socket = join(dir, 'docker.sock')
+  const options = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid')]
+  const quiet = ['--bridge=none', '--iptables=false', '--live-restore', '--log-level=error']
+  let daemon: ChildProcess | null = null
+  const engine: OwnEngine = {
+    host: `unix://${socket}`,
+    async start() {
+      daemon = spawn('dockerd', [...options, ...quiet, '--host', `unix://${socket}`], { stdio: 'ignore' })
+      const { docker, close } = createDockerClient(engine.host)
+      const end = Date.now() + START_MS
+      while (
+        Date.now() < end &&
+        !(await docker.ping().then(
+          () => true,
+          () => false,
+        ))
+      ) {
+        if (daemon.exitCode !== null) throw new Error(`dockerd ended with ${daemon.exitCode}`)
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      close()
+    },
+    async stop() {
+      if (daemon === null || daemon.exitCode !== null) return
+      const ended = once(daemon, 'exit')
+      daemon.kill('SIGTERM')
+      await ended
+    },
+    async [Symbol.asyncDispose]() {
+      await removeAll(engine.host)
+      await engine.stop()
+      // Its data folder is a mount of its own, which it leaves behind with --live-restore.
+      spawnSync('umount', ['--recursive', join(dir, 'data')], { stdio: 'ignore' })
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+  await engine.start()
+  return engine
+}
+
+/** What a failed test left running would outlive the engine. */
+async function removeAll(host: string): Promise<void> {
+  const { docker, close } = createDockerClient(host)
+  try {
+    for (const { Id } of await docker.listContainers({ all: true }))
+      await docker.getContainer(Id).remove({ force: true })
+  } finally {
+    close()
+  }
+}
