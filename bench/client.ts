@@ -9,9 +9,14 @@ export class Client {
     this.#port = port
   }
 
-  /** Rejects for any status but 200, with the answer's text. */
-  call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+  /** JSON both ways. */
+  async call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const answer = await this.send(method, path, body === undefined ? undefined : Buffer.from(JSON.stringify(body)))
+    return JSON.parse(answer.toString()) as Answer
+  }
+
+  /** Body and answer as bytes, so that large ones cost the client nothing. Rejects for any status but 200, with the answer's text. */
+  send(method: string, path: string, payload?: Buffer): Promise<Buffer> {
     const headers = payload ? { 'content-type': 'application/json', 'content-length': payload.length } : {}
     return new Promise((resolve, reject) => {
       const call = request({ host: '127.0.0.1', port: this.#port, method, path, agent: this.#agent, headers }, (response) => {
@@ -19,9 +24,9 @@ export class Client {
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', reject)
         response.on('end', () => {
-          const text = Buffer.concat(chunks).toString()
-          if (response.statusCode === 200) resolve(JSON.parse(text) as Answer)
-          else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`))
+          const answer = Buffer.concat(chunks)
+          if (response.statusCode === 200) resolve(answer)
+          else reject(new Error(`${method} ${path}: ${response.statusCode} ${answer.subarray(0, 300).toString()}`))
         })
       })
       call.on('error', reject)

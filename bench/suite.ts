@@ -123,7 +123,8 @@ async function calls({ client, docker }: Bench, { calls: count, creates }: Exten
 async function files({ client, docker }: Bench, { calls, files: count, creates }: Extent, add: Add): Promise<void> {
   const id = await client.create({ resources: { memory_mb: 1024 } })
   const container = await docker.createAndStart()
-  const filesystem = (body: object) => client.call('POST', `/sandboxes/${id}/filesystem`, body)
+  const filesystem = (payload: Buffer) => client.send('POST', `/sandboxes/${id}/filesystem`, payload)
+  const json = (body: object) => Buffer.from(JSON.stringify(body))
   const sizes = [
     { name: '1 KiB', bytes: 1024, many: calls, few: creates },
     { name: '10 MiB', bytes: 10 * MIB, many: count, few: count },
@@ -133,8 +134,10 @@ async function files({ client, docker }: Bench, { calls, files: count, creates }
     const path = `/home/user/bench-${bytes}`
     const content = 'x'.repeat(bytes)
     const buffer = Buffer.from(content)
-    const write = () => filesystem({ action: 'write', path, content })
-    const read = () => filesystem({ action: 'read', path })
+    const writing = json({ action: 'write', path, content })
+    const reading = json({ action: 'read', path })
+    const write = () => filesystem(writing)
+    const read = () => filesystem(reading)
     add(
       await measure(`write ${name}`, { count: many, bytes, warmUp: 2 }, write),
       await measure('docker put archive', { count: few, bytes }, () => docker.write(container, path, buffer)),

@@ -20,7 +20,8 @@ export async function documentRoutes(app: FastifyInstance, { title, description,
     openapi: {
       openapi: '3.1.0',
       info: { title, description, version, license: { name: 'MIT', identifier: 'MIT' } as { name: string } },
-      servers: [{ url: 'http://127.0.0.1:8000', description: 'Where `npm start` listens.' }],
+      // Relative: the page at /docs calls the server it came from, whatever its port.
+      servers: [{ url: '/', description: 'The server that this document came from.' }],
       tags,
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`) },
