@@ -38,7 +38,8 @@ export class Server implements AsyncDisposable {
   private constructor(dataDir: string, { engine = 'docker', link = 'auto', settings = {} }: ServerOptions) {
     this.dataDir = dataDir
     this.engine = engine
-    this.#settings = { K2_ENGINE: engine, K2_LINK: link, K2_STOP_GRACE: '2', ...settings }
+    const template: Record<string, string> = engine === 'local' ? { K2_DEFAULT_TEMPLATE: 'local' } : {}
+    this.#settings = { K2_ENGINE: engine, K2_LINK: link, K2_STOP_GRACE: '2', ...template, ...settings }
   }
 
   /** Resolves when it listens. */
@@ -148,6 +149,11 @@ export class Server implements AsyncDisposable {
   }
 
   async dispose(): Promise<void> {
+    // The local engine's agents outlive the server, and nobody else could find them.
+    if (this.engine === 'local' && this.#child !== null) {
+      for (const { sandbox_id } of (await this.api.list()).sandboxes) await this.api.delete(sandbox_id)
+      await this.terminate()
+    }
     await this.kill()
     if (this.engine === 'docker') {
       const { docker, close } = openEngine()
