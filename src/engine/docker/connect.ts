@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { SandboxError } from '../../errors.ts'
+import { isSandboxError, SandboxError } from '../../errors.ts'
 import { deadline } from '../../lib/deadline.ts'
 import type { Context } from './context.ts'
 import { inspectContainer } from './inspect.ts'
@@ -11,6 +11,7 @@ import { endedAtStart } from './start.ts'
 
 /** An agent that is there answers long before; after this it is asked whether its container still runs. */
 const DOUBT_MS = 300
+const END_TOLD_MS = 1000
 
 /**
  * The next connection of the agent on the dial link. SANDBOX_STATE_CONFLICT when the sandbox does not run,
@@ -48,12 +49,20 @@ export async function connectByExec(
 ): Promise<Duplex> {
   const { connectMs } = context.timeouts
   using limit = deadline(connectMs, () => unanswered(id, connectMs), signal)
-  const ended = (): Error | null => (starting?.over ? endedAtStart(id, starting) : null)
+  const reason = async (): Promise<Error | null> => (starting === null ? null : reasonOfEnd(id, starting))
   try {
-    return await openExecLink(context, id, ref, { reason: ended, onReached, signal: limit.signal })
+    return await openExecLink(context, id, ref, { reason, onReached, signal: limit.signal })
   } catch (error) {
-    throw ended() ?? error
+    throw (isSandboxError(error, 'SANDBOX_STATE_CONFLICT') ? await reason() : null) ?? error
   }
+}
+
+/** The end of its output is told a moment later than the end of what was executed in it. null: it has not ended. */
+async function reasonOfEnd(id: string, starting: OutputWatch): Promise<Error | null> {
+  const over = new AbortController()
+  await Promise.race([starting.ended, delay(END_TOLD_MS, undefined, { signal: over.signal }).catch(() => undefined)])
+  over.abort()
+  return starting.over ? endedAtStart(id, starting) : null
 }
 
 /** Rejects when the sandbox stops running; never resolves. */

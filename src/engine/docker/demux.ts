@@ -10,8 +10,8 @@ export interface DemuxOptions {
   onStderr?: (chunk: Buffer) => void
   /** Called once, with the first byte of standard output. */
   onFirst?: () => void
-  /** The error of a stream that ends without one byte of standard output; absent: that is an ordinary end. */
-  whenEmpty?: () => Error
+  /** The error of a stream that ends without one byte of standard output; absent: that is an ordinary end. Must not reject. */
+  whenEmpty?: () => Promise<Error>
 }
 
 /**
@@ -27,7 +27,7 @@ export function demux(stream: Duplex, options: DemuxOptions = {}): Duplex {
 class DemuxedStream extends Duplex {
   readonly #stream: Duplex
   readonly #onStderr: (chunk: Buffer) => void
-  readonly #whenEmpty: (() => Error) | undefined
+  readonly #whenEmpty: (() => Promise<Error>) | undefined
   readonly #onFirst: () => void
   #empty = true
   #header: Buffer = Buffer.alloc(0)
@@ -37,6 +37,8 @@ class DemuxedStream extends Duplex {
   #wanted = false
   #pumping = false
   #finished = false
+  /** Ended without output, and the reason is being found out. */
+  #explaining = false
 
   constructor(stream: Duplex, { onStderr, onFirst, whenEmpty }: DemuxOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: 1 << 20, writableHighWaterMark: 1 << 20 })
@@ -118,7 +120,8 @@ class DemuxedStream extends Duplex {
       return
     }
     if (this.#empty && this.#whenEmpty !== undefined) {
-      this.destroy(this.#whenEmpty())
+      this.#explaining = true
+      void this.#whenEmpty().then((error) => this.destroy(error))
       return
     }
     this.#finished = true
@@ -127,6 +130,7 @@ class DemuxedStream extends Duplex {
 
   /** What was read from the engine stays readable after its end. */
   #closed(): void {
+    if (this.#explaining) return
     if (!this.#finished) this.destroy(lost())
     else if (this.readableEnded) this.destroy()
     else this.once('end', () => this.destroy())

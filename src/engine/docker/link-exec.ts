@@ -10,7 +10,7 @@ const STDERR_LIMIT_BYTES = 2048
 
 interface ExecLinkOptions {
   /** Why the sandbox can't be reached, where that is known. */
-  reason: () => Error | null
+  reason: () => Promise<Error | null>
   /** Called with the agent's first byte. */
   onReached: () => void
   signal: AbortSignal
@@ -51,8 +51,8 @@ export async function openExecLink(
   return demux(stream, {
     onStderr: (chunk) => stderr.write(chunk),
     onFirst: onReached,
-    whenEmpty: () =>
-      reason() ??
+    whenEmpty: async () =>
+      (await reason()) ??
       new SandboxError('AGENT_UNAVAILABLE', `the agent of sandbox ${id} can't be reached; try again`, {
         cause: new Error(`agent connect: ${stderr.text() || 'ended without a word'}`),
         details: { retryAfterSeconds: 1 },

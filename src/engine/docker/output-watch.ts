@@ -2,9 +2,11 @@ import type { Duplex } from 'node:stream'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
 import { demux } from './demux.ts'
-import { Tail } from './tail.ts'
+import { HeadAndTail } from './tail.ts'
 
-const OUTPUT_LIMIT_BYTES = 8192
+/** Of a crash the first line says the reason, and hundreds may follow. */
+const HEAD_BYTES = 2048
+const TAIL_BYTES = 6144
 
 /** What a container prints while it starts. Its log driver is `none`, so what is not caught here is gone. */
 export interface OutputWatch {
@@ -12,7 +14,7 @@ export interface OutputWatch {
   ended: Promise<void>
   /** Whether it ended before `close`. */
   readonly over: boolean
-  /** Last lines of both streams, at most 8 KiB. */
+  /** Both streams together, at most 8 KiB: the first 2 and the last 6 where there was more. */
   text(): string
   /** Stops listening. Idempotent. */
   close(): void
@@ -31,8 +33,8 @@ export async function watchOutput(
     (abortSignal) => docker.getContainer(ref).attach({ ...options, abortSignal }) as Promise<Duplex>,
     { signal, timeoutMs: timeouts.callMs, name: id },
   )
-  const tail = new Tail(OUTPUT_LIMIT_BYTES)
-  const output = demux(stream, { onStderr: (chunk) => tail.write(chunk) })
+  const kept = new HeadAndTail(HEAD_BYTES, TAIL_BYTES)
+  const output = demux(stream, { onStderr: (chunk) => kept.write(chunk) })
   const { promise: ended, resolve } = Promise.withResolvers<void>()
   let over = false
   let closed = false
@@ -40,7 +42,7 @@ export async function watchOutput(
     if (!closed) over = true
     resolve()
   }
-  output.on('data', (chunk: Buffer) => tail.write(chunk))
+  output.on('data', (chunk: Buffer) => kept.write(chunk))
   output.on('error', () => undefined)
   output.on('end', onEnd)
   output.on('close', onEnd)
@@ -53,7 +55,7 @@ export async function watchOutput(
     get over(): boolean {
       return over
     },
-    text: () => tail.text().trim(),
+    text: () => kept.text().trim(),
     close,
   }
 }

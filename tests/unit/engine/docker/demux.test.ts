@@ -127,7 +127,7 @@ test('a stream that ends without output fails with the reason given for that', a
   const words: string[] = []
   const output = demux(stream, {
     onStderr: (chunk) => words.push(chunk.toString()),
-    whenEmpty: () => new Error(words.join()),
+    whenEmpty: async () => new Error(words.join()),
   })
   send.end(frame(2, Buffer.from('no such socket')))
   await expect(buffer(output)).rejects.toThrow('no such socket')
