@@ -62,7 +62,7 @@ function createEngine(config: Config, log: Logger): Engine {
   const agentBinary = config.agentBinary || join(import.meta.dirname, '..', 'build', 'agent', 'current', 'agent')
   if (!existsSync(agentBinary)) throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
   const { instance, dataDir, link, dockerHost, pullTimeoutMs } = config
-  if (config.engine === 'local') return createLocalEngine({ agentBinary, dataDir, log })
+  if (config.engine === 'local') return createLocalEngine({ agentBinary, dataDir, defaultTemplate: config.defaults.template, log })
   const secret = instanceSecret(dataDir)
   return createDockerEngine({ dockerHost, instance, secret, dataDir, agentBinary, link, timeouts: { pullMs: pullTimeoutMs }, log })
 }
