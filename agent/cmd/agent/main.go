@@ -18,7 +18,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "dev"
+var version = "0.1.0"
 
 const usage = `usage:
   agent serve --dial PATH | --listen PATH | --stdio

@@ -55,8 +55,20 @@ func move(from, to string, overwrite bool) error {
 		}
 		err = sys.Renameat2(fromDir, fromBase, toDir, toBase, 0)
 	}
+	if err == syscall.EXDEV {
+		return moveAcross(fromDir, fromBase, toDir, toBase, flags)
+	}
 	if err == syscall.EINVAL {
 		return fault.New(fault.InvalidRequest, "a directory can't be moved into itself")
 	}
 	return err
+}
+
+func moveAcross(fromDir int, from string, toDir int, to string, flags uintptr) error {
+	if flags == sys.RENAME_NOREPLACE { // before the work of copying; the rename at its end asks again
+		if _, err := sys.Statx(toDir, to, sys.AT_SYMLINK_NOFOLLOW); err == nil {
+			return syscall.EEXIST
+		}
+	}
+	return moveByCopy(fromDir, from, toDir, to, flags)
 }

@@ -1,8 +1,6 @@
 package files
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"path"
@@ -73,9 +71,7 @@ func (w *write) begin() error {
 			return err
 		}
 	}
-	var random [9]byte
-	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
-	temp := ".k2-" + hex.EncodeToString(random[:])
+	temp := tempName()
 	fd, err := sys.Openat(w.dirfd, temp, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
 		w.fd, w.temp = fd, temp

@@ -30,6 +30,7 @@ func Memory() error { return sys.Prctl(sys.PR_SET_DUMPABLE, 0) }
 func Process() {
 	// PID 1 gets the orphans anyway; elsewhere (local engine, tests) they come to us through this.
 	_ = sys.Prctl(sys.PR_SET_CHILD_SUBREAPER, 1)
+	closeOnExec()
 	if os.Getuid() == 0 {
 		_ = syscall.Setgroups(nil) // the image's /etc/group may give root groups; every thread starts without
 	}
@@ -39,6 +40,19 @@ func Process() {
 	debug.SetGCPercent(50)
 	prewarm()
 	debug.FreeOSMemory()
+}
+
+// closeOnExec keeps what whoever started us left open from our children.
+func closeOnExec() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // prewarm starts threads by holding each of them at once.

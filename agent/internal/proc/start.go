@@ -211,8 +211,12 @@ func (p *Process) fork(path string, argv, env []string, pipes *pipes) error {
 	return nil
 }
 
-// afterStart sets the timer and, in the background, makes the child the kernel's first choice when memory runs out.
+// oomDelay leaves short commands alone: they gain nothing and would pay.
+const oomDelay = 5 * time.Millisecond
+
+// afterStart sets the timers.
 func (p *Process) afterStart(spec Spec) {
+	time.AfterFunc(oomDelay, p.preferForOOM)
 	if spec.TimeoutMs > 0 {
 		p.mu.Lock()
 		if !p.reaped {

@@ -108,6 +108,11 @@ func Mkdirat(dirfd int, name string, mode uint32) error {
 	return pathCall(syscall.SYS_MKDIRAT, dirfd, name, uintptr(mode), 0, 0)
 }
 
+// Mkfifoat makes a FIFO.
+func Mkfifoat(dirfd int, name string, mode uint32) error {
+	return pathCall(syscall.SYS_MKNODAT, dirfd, name, uintptr(mode|syscall.S_IFIFO), 0, 0)
+}
+
 // Unlinkat is unlinkat(2) with its flags.
 func Unlinkat(dirfd int, name string, flags int) error {
 	return pathCall(syscall.SYS_UNLINKAT, dirfd, name, uintptr(flags), 0, 0)
