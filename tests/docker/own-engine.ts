@@ -35,7 +35,9 @@ export async function startOwnEngine(): Promise<OwnEngine> {
   const engine: OwnEngine = {
     host: `unix://${socket}`,
     async start() {
-      daemon = spawn('dockerd', [...options, ...quiet, '--host', `unix://${socket}`], { stdio: 'ignore' })
+      // In a network of its own: with --bridge=none it deletes `docker0`, which else is that of the machine's engine.
+      const dockerd = ['dockerd', ...options, ...quiet, '--host', `unix://${socket}`]
+      daemon = spawn('unshare', ['--net', ...dockerd], { stdio: 'ignore' })
       const { docker, close } = createDockerClient(engine.host)
       const end = Date.now() + START_MS
       while (
