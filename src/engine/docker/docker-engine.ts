@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { isSandboxError, SandboxError } from '../../errors.ts'
 import { untilAborted } from '../../lib/deadline.ts'
@@ -25,11 +23,13 @@ import { readEngineFacts } from './engine-facts.ts'
 import { containerEvents, watchImages } from './events.ts'
 import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
 import { isSandboxId } from './labels.ts'
+import { removeLeftovers } from './leftovers.ts'
 import { pauseContainer, removeContainer, resumeContainer, stopContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
-import { ensureNetwork, networkName, rejoinNetwork } from './network.ts'
+import { ensureNetwork, networkName } from './network.ts'
 import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
 import { probeEngine } from './probe.ts'
+import { repairShared } from './repair.ts'
 import { ensureScratchImage } from './scratch-image.ts'
 import { readSeccompProfile } from './seccomp.ts'
 import type { SpecFacts } from './spec.ts'
@@ -75,7 +75,7 @@ class DockerEngine implements Engine {
     const [agent, scratchImage] = await Promise.all([
       readAgentBinary(this.#context.options.agentBinary),
       ensureScratchImage(this.#context, call),
-      this.#removeLeftovers(call),
+      removeLeftovers(this.#context, this.#links, call),
     ])
     const [networkFault] = await Promise.all([
       this.#prepareNetwork(call),
@@ -143,7 +143,8 @@ class DockerEngine implements Engine {
       await this.#start(id, ref, kind, call)
     } catch (error) {
       await this.#forgetIfGone(id, error)
-      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await this.#repair(id, ref, call))) throw error
+      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await repairShared(this.#context, id, ref, call)))
+        throw error
       await this.#start(id, ref, kind, call)
     }
   }
@@ -255,21 +256,6 @@ class DockerEngine implements Engine {
     return this.#kinds.get(id) ?? (await this.#inspect(id, ref, call)).identity.link
   }
 
-  /** Makes what is shared again where it vanished under us. True when there was something to do, and a start is worth another try. */
-  async #repair(id: string, ref: string, call: CallOptions): Promise<boolean> {
-    const agent = await readAgentBinary(this.#context.options.agentBinary)
-    const scratchImage = await ensureScratchImage(this.#context, call)
-    const [network, volume] = await Promise.all([
-      ensureNetwork(this.#context, call),
-      ensureAgentVolume(this.#context, agent, scratchImage, call),
-    ])
-    const rejoined = await rejoinNetwork(this.#context, id, ref, call)
-    if (network || volume || rejoined) {
-      this.#context.log.warn({ sandbox: id, network, volume, rejoined }, 'made again what was removed from the engine')
-    }
-    return network || volume || rejoined
-  }
-
   async #prepareNetwork(call: CallOptions): Promise<unknown> {
     try {
       await ensureNetwork(this.#context, call)
@@ -284,21 +270,6 @@ class DockerEngine implements Engine {
       this.#networkFault = error
     }
     return this.#networkFault
-  }
-
-  /** Probes and fillers of a crashed start, and host folders that no container uses. */
-  async #removeLeftovers(call: CallOptions): Promise<void> {
-    const containers = await listContainers(this.#context, call)
-    for (const { identity, ref } of containers) {
-      if (identity.kind !== 'sandbox') await removeContainer(this.#context, identity.id, ref, call)
-    }
-    const used = new Set(
-      containers.filter(({ identity }) => identity.kind === 'sandbox').map(({ identity }) => identity.id),
-    )
-    const folders = await readdir(join(this.#context.options.dataDir, 'run')).catch(() => [])
-    for (const id of folders) {
-      if (isSandboxId(id) && !used.has(id) && !this.#links.has(id)) await this.#links.remove(id)
-    }
   }
 
   async #watchImages(): Promise<void> {
