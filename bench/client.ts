@@ -19,16 +19,19 @@ export class Client {
   send(method: string, path: string, payload?: Buffer): Promise<Buffer> {
     const headers = payload ? { 'content-type': 'application/json', 'content-length': payload.length } : {}
     return new Promise((resolve, reject) => {
-      const call = request({ host: '127.0.0.1', port: this.#port, method, path, agent: this.#agent, headers }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const answer = Buffer.concat(chunks)
-          if (response.statusCode === 200) resolve(answer)
-          else reject(new Error(`${method} ${path}: ${response.statusCode} ${answer.subarray(0, 300).toString()}`))
-        })
-      })
+      const call = request(
+        { host: '127.0.0.1', port: this.#port, method, path, agent: this.#agent, headers },
+        (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('error', reject)
+          response.on('end', () => {
+            const answer = Buffer.concat(chunks)
+            if (response.statusCode === 200) resolve(answer)
+            else reject(new Error(`${method} ${path}: ${response.statusCode} ${answer.subarray(0, 300).toString()}`))
+          })
+        },
+      )
       call.on('error', reject)
       call.end(payload)
     })

@@ -21,7 +21,11 @@ export interface RowOptions {
 }
 
 /** Runs `operation` count times under the load. Failures are counted, never hidden; the first is printed. */
-export async function measure(name: string, options: RowOptions, operation: (index: number) => Promise<unknown>): Promise<Measured> {
+export async function measure(
+  name: string,
+  options: RowOptions,
+  operation: (index: number) => Promise<unknown>,
+): Promise<Measured> {
   const { count, load = { kind: 'sequential' }, bytes = null, warmUp = 0 } = options
   for (let index = 0; index < warmUp; index++) await operation(-1 - index)
   const durationsMs: number[] = []

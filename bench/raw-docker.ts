@@ -65,4 +65,9 @@ export class RawDocker {
   async pidOf(containerId: string): Promise<number> {
     return (await this.#docker.getContainer(containerId).inspect()).State.Pid
   }
+
+  /** A server leaves its network for its next start; after a bench there is none. */
+  async removeNetwork(instance: string): Promise<void> {
+    await this.#docker.getNetwork(`k2-${instance}`).remove()
+  }
 }

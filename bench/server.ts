@@ -16,7 +16,14 @@ export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
   const dataDir = await mkdtemp('/tmp/k2b-')
   const instance = `bench-${link}-${process.pid}`
   const server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/main.ts'], {
-    env: { ...process.env, K2_PORT: '0', K2_DATA_DIR: dataDir, K2_INSTANCE: instance, K2_LINK: link, K2_LOG_LEVEL: 'warn' },
+    env: {
+      ...process.env,
+      K2_PORT: '0',
+      K2_DATA_DIR: dataDir,
+      K2_INSTANCE: instance,
+      K2_LINK: link,
+      K2_LOG_LEVEL: 'warn',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const timer = setTimeout(() => server.kill(), START_LIMIT_MS)

@@ -59,13 +59,19 @@ async function creates(bench: Bench, { creates: count }: Extent, add: Add): Prom
   )
   add(
     await measure('delete (answer)', { count: made.length }, async (index) => client.remove(made[index] ?? '')),
-    await measure('docker rm -f', { count: containers.length }, async (index) => containers[index]?.remove({ force: true })),
+    await measure('docker rm -f', { count: containers.length }, async (index) =>
+      containers[index]?.remove({ force: true }),
+    ),
   )
   await settled(bench)
   const withoutNetwork: string[] = []
   add(
-    await measure('create, cold, network none', { count }, async () => withoutNetwork.push(await client.create({ network: 'none' }))),
-    await measure('docker create+start, none', { count }, async () => containers.push(await docker.createAndStart('none'))),
+    await measure('create, cold, network none', { count }, async () =>
+      withoutNetwork.push(await client.create({ network: 'none' })),
+    ),
+    await measure('docker create+start, none', { count }, async () =>
+      containers.push(await docker.createAndStart('none')),
+    ),
   )
   for (const id of withoutNetwork) await client.remove(id)
   await docker.removeAll()
@@ -104,14 +110,20 @@ async function calls({ client, docker }: Bench, { calls: count, creates }: Exten
   const container = await docker.createAndStart()
   const command = () => client.command(id, 'true')
   const execTrue = () => docker.exec(container, ['true'])
-  add(await measure('command true', { count, warmUp: 20 }, command), await measure('docker exec true', { count: creates }, execTrue))
+  add(
+    await measure('command true', { count, warmUp: 20 }, command),
+    await measure('docker exec true', { count: creates }, execTrue),
+  )
   add(
     await measure('command true, 8 at once', { count: count * 4, load: EIGHT, warmUp: 20 }, command),
     await measure('docker exec true, 8 at once', { count: creates * 2, load: EIGHT }, execTrue),
   )
   const code = () => client.call('POST', `/sandboxes/${id}/code`, { code: 'print(1)' })
   const execCode = () => docker.exec(container, ['python3', '-c', 'print(1)'])
-  add(await measure('code print(1)', { count: creates, warmUp: 2 }, code), await measure('docker exec python3', { count: creates }, execCode))
+  add(
+    await measure('code print(1)', { count: creates, warmUp: 2 }, code),
+    await measure('docker exec python3', { count: creates }, execCode),
+  )
   add(
     await measure('code print(1), 8 at once', { count: creates * 2, load: EIGHT }, code),
     await measure('docker exec python3, 8 at once', { count: creates * 2, load: EIGHT }, execCode),
@@ -158,7 +170,9 @@ async function lists(bench: Bench, { calls: count, listed, creates }: Extent, ad
   const { client, docker } = bench
   const made: string[] = []
   const idleBytes = await residentBytes(bench.server.pid)
-  await measure('fill', { count: listed, load: { kind: 'atOnce', width: 4 } }, async () => made.push(await client.create({ network: 'none' })))
+  await measure('fill', { count: listed, load: { kind: 'atOnce', width: 4 } }, async () =>
+    made.push(await client.create({ network: 'none' })),
+  )
   const list = () => client.call('GET', '/sandboxes')
   add(
     await measure(`list ${made.length} live`, { count, warmUp: 20 }, list),
@@ -172,7 +186,8 @@ async function lists(bench: Bench, { calls: count, listed, creates }: Extent, ad
 /** Resident memory of the server, and of the agents of sandboxes that have done nothing. */
 async function showMemory({ docker, server }: Bench, live: number, idleBytes: number): Promise<void> {
   const agents: number[] = []
-  for (const { Id } of await docker.ofInstance(server.instance)) agents.push(await residentBytes(await docker.pidOf(Id)))
+  for (const { Id } of await docker.ofInstance(server.instance))
+    agents.push(await residentBytes(await docker.pidOf(Id)))
   agents.sort((a, b) => a - b)
   const mib = (bytes: number) => (bytes / MIB).toFixed(1)
   console.log(

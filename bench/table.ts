@@ -45,5 +45,7 @@ function rateOf({ durationsMs, wallMs, bytes }: Measured): string {
 const number = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0))
 
 function line(cells: string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(COLUMNS[0]) : cell.padStart(COLUMNS[index] ?? 9))).join(' ')
+  return cells
+    .map((cell, index) => (index === 0 ? cell.padEnd(COLUMNS[0]) : cell.padStart(COLUMNS[index] ?? 9)))
+    .join(' ')
 }

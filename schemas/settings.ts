@@ -51,7 +51,8 @@ export const Settings = Type.Object({
   }),
   ALLOWED_ORIGINS: Type.String({
     default: '',
-    description: 'Origins (comma separated) of web pages whose requests are accepted. Answers carry no CORS headers: a proxy in front adds them.',
+    description:
+      'Origins (comma separated) of web pages whose requests are accepted. Answers carry no CORS headers: a proxy in front adds them.',
   }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),

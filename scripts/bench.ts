@@ -21,17 +21,22 @@ const results: Record<string, object[]> = {}
 for (const link of links) {
   console.log(`\nlink ${link}, ${cpus().length} cores, Node ${process.version}, image ${config.defaults.template}`)
   console.log(TABLE_HEAD)
-  await using server = await startServer(link)
+  const server = await startServer(link)
   const client = new Client(server.port)
   try {
     const rows = await runSuite({ client, docker, server }, extent, (row) => console.log(tableLine(row)))
     results[link] = rows.map(({ measured, raw }) => ({ ...figures(measured), raw: raw && figures(raw) }))
   } finally {
     client.close()
+    await server[Symbol.asyncDispose]()
     await docker.removeAll()
+    await docker.removeNetwork(server.instance)
   }
 }
 await mkdir('bench/results', { recursive: true })
 const file = `bench/results/${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`
-await writeFile(file, `${JSON.stringify({ at: new Date(), node: process.version, cores: cpus().length, results }, null, 2)}\n`)
+await writeFile(
+  file,
+  `${JSON.stringify({ at: new Date(), node: process.version, cores: cpus().length, results }, null, 2)}\n`,
+)
 console.log(`\nwritten to ${file}`)

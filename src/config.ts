@@ -65,7 +65,9 @@ export function readConfig(env: Record<string, string | undefined>, argv: string
   if (fault) {
     const name = fault.path.slice(1).split('/')[0] as SettingName
     const got = String(given[name])
-    throw new ConfigError(`K2_${name} is "${got}", which is not possible: ${fault.message}. ${properties[name]?.description ?? ''}`.trim())
+    throw new ConfigError(
+      `K2_${name} is "${got}", which is not possible: ${fault.message}. ${properties[name]?.description ?? ''}`.trim(),
+    )
   }
   return Object.freeze(toConfig(settings, env))
 }
@@ -163,7 +165,13 @@ export function helpText(): string {
     const shown = fallback === '' ? '' : ` [${String(fallback)}]`
     return `  ${flagOf(name).padEnd(22)} K2_${name.padEnd(20)} ${description}${shown}`
   })
-  return ['Usage: npm start -- [options]', '', 'Each option can be given as a flag or as a variable; flags win. Defaults in brackets.', '', ...lines].join('\n')
+  return [
+    'Usage: npm start -- [options]',
+    '',
+    'Each option can be given as a flag or as a variable; flags win. Defaults in brackets.',
+    '',
+    ...lines,
+  ].join('\n')
 }
 
 /** The README's configuration table, checked against it by a test. */

@@ -96,7 +96,9 @@ export class SandboxError extends Error {
     if (thrown instanceof Error && thrown.name === 'TimeoutError') {
       return new SandboxError('ENGINE_TIMEOUT', 'a step took longer than its limit; try again', { cause: thrown })
     }
-    return new SandboxError('INTERNAL', 'internal error; the log has the details under this request id', { cause: thrown })
+    return new SandboxError('INTERNAL', 'internal error; the log has the details under this request id', {
+      cause: thrown,
+    })
   }
 }
 

@@ -55,16 +55,29 @@ async function start(config: Config): Promise<void> {
   })
   const { port } = app.server.address() as AddressInfo
   const host = config.host.includes(':') ? `[${config.host}]` : config.host
-  console.log(`listening on http://${host}:${port} (engine ${info.name} ${info.version}, link ${info.link}; API at /docs)`)
+  console.log(
+    `listening on http://${host}:${port} (engine ${info.name} ${info.version}, link ${info.link}; API at /docs)`,
+  )
 }
 
 function createEngine(config: Config, log: Logger): Engine {
   const agentBinary = config.agentBinary || join(import.meta.dirname, '..', 'build', 'agent', 'current', 'agent')
-  if (!existsSync(agentBinary)) throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
+  if (!existsSync(agentBinary))
+    throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
   const { instance, dataDir, link, dockerHost, pullTimeoutMs } = config
-  if (config.engine === 'local') return createLocalEngine({ agentBinary, dataDir, defaultTemplate: config.defaults.template, log })
+  if (config.engine === 'local')
+    return createLocalEngine({ agentBinary, dataDir, defaultTemplate: config.defaults.template, log })
   const secret = instanceSecret(dataDir)
-  return createDockerEngine({ dockerHost, instance, secret, dataDir, agentBinary, link, timeouts: { pullMs: pullTimeoutMs }, log })
+  return createDockerEngine({
+    dockerHost,
+    instance,
+    secret,
+    dataDir,
+    agentBinary,
+    link,
+    timeouts: { pullMs: pullTimeoutMs },
+    log,
+  })
 }
 
 /** The first signal stops in order; a second one, or a stop that hangs, ends the process at once. */
@@ -89,10 +102,13 @@ function stopOnSignals(stop: () => Promise<void>, logger: Logger): void {
 /** One sentence for what an operator can mend; the whole error for what is our fault. */
 function explain(error: unknown, config: Config | null): string {
   const { code, message, stack } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `Port ${config?.port} on ${config?.host} is taken: stop what listens there, or choose another with K2_PORT.`
-  if (code === 'EACCES' && config) return `No permission to listen on ${config.host}:${config.port} or to use ${config.dataDir}: choose K2_PORT above 1023 and a K2_DATA_DIR of your own.`
+  if (code === 'EADDRINUSE')
+    return `Port ${config?.port} on ${config?.host} is taken: stop what listens there, or choose another with K2_PORT.`
+  if (code === 'EACCES' && config)
+    return `No permission to listen on ${config.host}:${config.port} or to use ${config.dataDir}: choose K2_PORT above 1023 and a K2_DATA_DIR of your own.`
   if (code === 'EADDRNOTAVAIL') return `${config?.host} is not an address of this machine: set K2_HOST to one that is.`
-  if (code === 'ENOSPC') return `The disk of ${config?.dataDir} is full: free some space, or set K2_DATA_DIR to another disk.`
+  if (code === 'ENOSPC')
+    return `The disk of ${config?.dataDir} is full: free some space, or set K2_DATA_DIR to another disk.`
   if (error instanceof ConfigError || error instanceof SandboxError) return message
   return error instanceof Error && error.cause !== undefined ? message : (stack ?? String(error))
 }

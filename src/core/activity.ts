@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
-import type { Registry } from './registry.ts'
 import type { SandboxRecord } from './record.ts'
+import type { Registry } from './registry.ts'
 
 const FLUSH_MS = 1000
 

@@ -1,6 +1,6 @@
 import type { OutputEvent } from '../agent/types.ts'
 import { SandboxError } from '../errors.ts'
-import type { Executions, Ended } from './executions.ts'
+import type { Ended, Executions } from './executions.ts'
 import type { Language } from './languages/language.ts'
 import { requireLanguage } from './languages/table.ts'
 import { lastLine } from './languages/tracebacks.ts'
@@ -38,7 +38,10 @@ export class Code {
     const cwd = request.cwd || home
     const env = { ...imageEnv, ...own, ...request.envs }
     const timeoutMs = request.timeoutMs || DEFAULT_TIMEOUT_MS
-    const logs = { stdout: new LogLines({ limitBytes, error: false }), stderr: new LogLines({ limitBytes, error: true }) }
+    const logs = {
+      stdout: new LogLines({ limitBytes, error: false }),
+      stderr: new LogLines({ limitBytes, error: true }),
+    }
     let timestampMs = Date.now()
     const onOutput = (event: OutputEvent) => {
       if (event.type === 'time') timestampMs = event.timestampMs
@@ -68,12 +71,25 @@ export class Code {
   }
 }
 
-function errorOf(language: Language, { exitCode, reason, signal }: Ended, stderr: string, timeoutMs: number): CodeError | null {
+function errorOf(
+  language: Language,
+  { exitCode, reason, signal }: Ended,
+  stderr: string,
+  timeoutMs: number,
+): CodeError | null {
   switch (reason) {
     case 'timeout':
-      return { name: 'TimeoutError', value: `the run was ended after ${timeoutMs / 1000} s; raise timeout`, traceback: null }
+      return {
+        name: 'TimeoutError',
+        value: `the run was ended after ${timeoutMs / 1000} s; raise timeout`,
+        traceback: null,
+      }
     case 'out_of_memory':
-      return { name: 'OutOfMemoryError', value: 'the run used more memory than the sandbox has; create one with more resources.memory_mb', traceback: null }
+      return {
+        name: 'OutOfMemoryError',
+        value: 'the run used more memory than the sandbox has; create one with more resources.memory_mb',
+        traceback: null,
+      }
     case 'killed':
     case 'signaled':
       return { name: 'SignalError', value: `the run was ended by ${signal ?? 'a signal'}`, traceback: null }
@@ -81,6 +97,8 @@ function errorOf(language: Language, { exitCode, reason, signal }: Ended, stderr
       if (exitCode === 0) return null
       return language.parseError?.(stderr) ?? lastLine(stderr, exitCode)
     default:
-      throw new SandboxError('INTERNAL', 'a run ended in an unknown way', { cause: new Error(`reason ${String(reason satisfies never)}`) })
+      throw new SandboxError('INTERNAL', 'a run ended in an unknown way', {
+        cause: new Error(`reason ${String(reason satisfies never)}`),
+      })
   }
 }

@@ -1,5 +1,5 @@
-import { OutputBuffer } from '../lib/output-buffer.ts'
 import { SandboxError } from '../errors.ts'
+import { OutputBuffer } from '../lib/output-buffer.ts'
 import type { Executions } from './executions.ts'
 import type { CallOptions, CommandResult, RunCommand } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
@@ -49,7 +49,11 @@ export class Commands {
 
 function explainMissingShell(error: unknown): never {
   if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') {
-    throw new SandboxError('COMMAND_NOT_FOUND', 'the image of this sandbox has no /bin/sh, so it cannot run shell commands; use an image with a shell', { cause: error })
+    throw new SandboxError(
+      'COMMAND_NOT_FOUND',
+      'the image of this sandbox has no /bin/sh, so it cannot run shell commands; use an image with a shell',
+      { cause: error },
+    )
   }
   throw error
 }

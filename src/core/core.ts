@@ -54,7 +54,20 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
-  const sandboxes = new Sandboxes({ engine, registry, live, activity, removals, queue, locks, clock, log, rules, startTimeoutMs, stopGraceMs })
+  const sandboxes = new Sandboxes({
+    engine,
+    registry,
+    live,
+    activity,
+    removals,
+    queue,
+    locks,
+    clock,
+    log,
+    rules,
+    startTimeoutMs,
+    stopGraceMs,
+  })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const watch = new Watch({ engine, registry, live, removals, locks, clock, log })
   const executions = new Executions({ registry, live, activity, log })

@@ -9,8 +9,8 @@ import type { Log } from './log.ts'
 import type { CallOptions, Reason, Usage } from './model.ts'
 import { pathInside } from './paths.ts'
 import type { SandboxRecord } from './record.ts'
-import { requireRunning } from './require-running.ts'
 import type { Registry } from './registry.ts'
+import { requireRunning } from './require-running.ts'
 
 /** The agent enforces a timeout; this much later the server does, should the agent not. */
 const TIMEOUT_MARGIN_MS = 5000
@@ -60,7 +60,11 @@ export class Executions {
     this.#parts = parts
   }
 
-  async run(id: string, execution: Execution, options: CallOptions & { onOutput: (event: OutputEvent) => void }): Promise<Ended> {
+  async run(
+    id: string,
+    execution: Execution,
+    options: CallOptions & { onOutput: (event: OutputEvent) => void },
+  ): Promise<Ended> {
     const { registry, live, activity } = this.#parts
     const record = requireRunning(registry, id)
     using _use = activity.use(record)
@@ -85,7 +89,11 @@ export class Executions {
     } catch (error) {
       if (gone.aborted) throw gone.reason
       if (signal.aborted) void this.#kill(record, processId)
-      if (late?.aborted) throw new SandboxError('AGENT_UNAVAILABLE', `the sandbox's agent did not end the program after ${timeoutMs} ms; restart the sandbox`)
+      if (late?.aborted)
+        throw new SandboxError(
+          'AGENT_UNAVAILABLE',
+          `the sandbox's agent did not end the program after ${timeoutMs} ms; restart the sandbox`,
+        )
       throw error
     }
   }
@@ -98,7 +106,10 @@ export class Executions {
       await client.killProcess(processId, 'killed', { signal })
     } catch (err) {
       if (err instanceof SandboxError && err.code === 'PROCESS_NOT_FOUND') return
-      this.#parts.log.warn({ sandbox: record.id, process: processId, err }, 'could not kill a process whose client has left')
+      this.#parts.log.warn(
+        { sandbox: record.id, process: processId, err },
+        'could not kill a process whose client has left',
+      )
     }
   }
 }

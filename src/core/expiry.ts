@@ -1,8 +1,8 @@
 import type { Activity } from './activity.ts'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
-import type { Registry } from './registry.ts'
 import type { SandboxRecord } from './record.ts'
+import type { Registry } from './registry.ts'
 
 const LOOK_MS = 1000
 
@@ -17,7 +17,13 @@ export class Expiry {
   readonly #ending = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(parts: { registry: Registry; activity: Activity; clock: Clock; log: Log; end: (record: SandboxRecord) => Promise<void> }) {
+  constructor(parts: {
+    registry: Registry
+    activity: Activity
+    clock: Clock
+    log: Log
+    end: (record: SandboxRecord) => Promise<void>
+  }) {
     this.#registry = parts.registry
     this.#activity = parts.activity
     this.#clock = parts.clock

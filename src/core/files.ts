@@ -1,8 +1,8 @@
 import type { Engine } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { Activity } from './activity.ts'
-import type { LiveSandboxes } from './live.ts'
 import { tooLarge } from './file-limit.ts'
+import type { LiveSandboxes } from './live.ts'
 import type { CallOptions, FileEntry } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { pathInside } from './paths.ts'
@@ -24,7 +24,13 @@ export class Files {
   readonly #stopped: StoppedFiles
   readonly #limitBytes: number
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity; engine: Engine; rules: SandboxRules }) {
+  constructor(parts: {
+    registry: Registry
+    live: LiveSandboxes
+    activity: Activity
+    engine: Engine
+    rules: SandboxRules
+  }) {
     this.#registry = parts.registry
     this.#live = parts.live
     this.#activity = parts.activity
@@ -38,7 +44,11 @@ export class Files {
     if (target.stopped) return this.#stopped.list(target.stopped, target.path, { signal })
     const { client, gone } = await this.#client(target.record, signal)
     const { entries, truncated } = await client.list(target.path, user || target.record.user, { signal: gone })
-    if (truncated) throw new SandboxError('FILE_TOO_LARGE', `the folder has more than ${entries.length} entries; list it with a command`)
+    if (truncated)
+      throw new SandboxError(
+        'FILE_TOO_LARGE',
+        `the folder has more than ${entries.length} entries; list it with a command`,
+      )
     return entries
   }
 
@@ -68,7 +78,10 @@ export class Files {
   async remove(id: string, path: string, { user, signal }: FileOptions = {}): Promise<void> {
     using target = this.#target(id, path)
     if (target.stopped) {
-      throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox is stopped, its files can be listed, read and written but not deleted; start it first')
+      throw new SandboxError(
+        'SANDBOX_STATE_CONFLICT',
+        'the sandbox is stopped, its files can be listed, read and written but not deleted; start it first',
+      )
     }
     const { client, gone } = await this.#client(target.record, signal)
     await client.remove(target.path, user || target.record.user, { recursive: true, signal: gone })

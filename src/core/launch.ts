@@ -21,27 +21,39 @@ export type Launched = Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'>
  * From a record to a sandbox whose agent answers and whose working folder exists. SANDBOX_START_FAILED when it does not within
  * the time. What was made stays for the caller to remove or stop.
  */
-export async function launch({ engine, live, record, how, timeoutMs }: Launch, { signal }: CallOptions): Promise<Launched> {
+export async function launch(
+  { engine, live, record, how, timeoutMs }: Launch,
+  { signal }: CallOptions,
+): Promise<Launched> {
   const { gone } = live.of(record)
   using limit = deadline(timeoutMs, () => tooLate(timeoutMs), signal ? AbortSignal.any([signal, gone]) : gone)
   const bounded = limit.signal
   bounded.throwIfAborted()
-    if (how.kind === 'new') {
-      const spec = { id: record.id, template: how.template, resources: record.resources, network: record.network, record: toLabel(record) }
-      const { ref, fixed } = await engine.create(spec, { signal: bounded })
-      record.ref = ref
-      if (fixed) Object.assign(record, { user: fixed.user, cwd: insideOf(fixed.cwd, record.cwd) })
+  if (how.kind === 'new') {
+    const spec = {
+      id: record.id,
+      template: how.template,
+      resources: record.resources,
+      network: record.network,
+      record: toLabel(record),
     }
-    const ref = how.kind === 'again' ? how.ref : record.ref
-    if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
-    await engine.start(record.id, ref, { signal: bounded })
-    const client = await live.client(record, { signal: bounded })
-    const { uid, gid } = await client.prepare(record, { signal: bounded })
-    return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
+    const { ref, fixed } = await engine.create(spec, { signal: bounded })
+    record.ref = ref
+    if (fixed) Object.assign(record, { user: fixed.user, cwd: insideOf(fixed.cwd, record.cwd) })
+  }
+  const ref = how.kind === 'again' ? how.ref : record.ref
+  if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
+  await engine.start(record.id, ref, { signal: bounded })
+  const client = await live.client(record, { signal: bounded })
+  const { uid, gid } = await client.prepare(record, { signal: bounded })
+  return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
 }
 
 function tooLate(timeoutMs: number): SandboxError {
-  return new SandboxError('SANDBOX_START_FAILED', `the sandbox did not answer within ${timeoutMs / 1000} s of its start; the engine may be overloaded, try again`)
+  return new SandboxError(
+    'SANDBOX_START_FAILED',
+    `the sandbox did not answer within ${timeoutMs / 1000} s of its start; the engine may be overloaded, try again`,
+  )
 }
 
 /** The local engine has one folder: paths below it stay, all others become the folder itself. */

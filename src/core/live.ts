@@ -48,7 +48,9 @@ export class LiveSandboxes {
 
   /** Drops all links; the sandboxes run on. */
   close(): void {
-    const why = new SandboxError('SHUTTING_DOWN', 'the server is stopping; the sandbox runs on', { details: { retryAfterSeconds: 5 } })
+    const why = new SandboxError('SHUTTING_DOWN', 'the server is stopping; the sandbox runs on', {
+      details: { retryAfterSeconds: 5 },
+    })
     for (const id of [...this.#entries.keys()]) this.end(id, why)
   }
 

@@ -36,7 +36,11 @@ export class LogLines {
     const tail = this.#tail.slice(this.#dropped)
     if (this.#leftOut === 0) return [...this.#head, ...tail]
     const timestampMs = tail[0]?.timestampMs ?? Date.now()
-    return [...this.#head, { line: `[... ${this.#leftOut} lines left out ...]\n`, error: this.#error, timestampMs }, ...tail]
+    return [
+      ...this.#head,
+      { line: `[... ${this.#leftOut} lines left out ...]\n`, error: this.#error, timestampMs },
+      ...tail,
+    ]
   }
 
   /** The last text of it, at most `limit` characters. After `lines`. */

@@ -51,11 +51,17 @@ function resourcesWithin(asked: Partial<Resources>, { defaults, limits }: Sandbo
     cpus: limited(asked.cpus ?? defaults.cpus, LEAST.cpus, limits.cpus, 'cpus', 'cores'),
     memoryMb: limited(asked.memoryMb ?? defaults.memoryMb, LEAST.memoryMb, limits.memoryMb, 'memory_mb', 'MiB'),
     pids: limited(asked.pids ?? defaults.pids, LEAST.pids, limits.pids, 'pids', 'processes'),
-    diskMb: asked.diskMb == null ? defaults.diskMb : limited(asked.diskMb, LEAST.diskMb, limits.diskMb, 'disk_mb', 'MiB'),
+    diskMb:
+      asked.diskMb == null ? defaults.diskMb : limited(asked.diskMb, LEAST.diskMb, limits.diskMb, 'disk_mb', 'MiB'),
   }
 }
 
-function within(value: number, range: { least: number; most: number; setting: string }, member: string[], unit: string): number {
+function within(
+  value: number,
+  range: { least: number; most: number; setting: string },
+  member: string[],
+  unit: string,
+): number {
   if (value >= range.least && value <= range.most) return value
   const name = member.join('.')
   const above = value > range.most

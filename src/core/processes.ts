@@ -28,7 +28,19 @@ export class Processes {
   }
 }
 
-function toRunningProcess({ id, pid, argv, cwd, user, state, startedAt, endedAt, exitCode, signal, reason }: ProcessStatus): RunningProcess {
+function toRunningProcess({
+  id,
+  pid,
+  argv,
+  cwd,
+  user,
+  state,
+  startedAt,
+  endedAt,
+  exitCode,
+  signal,
+  reason,
+}: ProcessStatus): RunningProcess {
   return { id, pid, command: commandOf(argv), cwd, user, state, startedAt, endedAt, exitCode, signal, reason }
 }
 

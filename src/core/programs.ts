@@ -34,7 +34,9 @@ export class Programs {
     this.#found.set(sandbox, found)
     const now = firstOf(language, found)
     if (now) return now
-    const others = LANGUAGES.filter((candidate) => firstOf(candidate, found) !== undefined).map((candidate) => candidate.name)
+    const others = LANGUAGES.filter((candidate) => firstOf(candidate, found) !== undefined).map(
+      (candidate) => candidate.name,
+    )
     throw new SandboxError(
       'LANGUAGE_UNAVAILABLE',
       `the sandbox's image has no ${language.programs.join(' or ')}, which ${language.name} needs; ` +

@@ -26,7 +26,10 @@ export const REMOVED_OUTSIDE = 'its container was removed outside of the API; de
  * Half-made sandboxes are removed, deletions are finished, unknown ones of ours are adopted, missing ones are marked.
  * `atStart`: nothing is being created by this process yet, so every `creating` record is a crash's.
  */
-export async function reconcile(parts: ReconcileParts, { signal, atStart }: CallOptions & { atStart: boolean }): Promise<void> {
+export async function reconcile(
+  parts: ReconcileParts,
+  { signal, atStart }: CallOptions & { atStart: boolean },
+): Promise<void> {
   const { engine, registry, removals, locks, log } = parts
   // Before the list: a sandbox that is made after it must not be taken for a missing one.
   const known = registry.all()
@@ -45,14 +48,20 @@ export async function reconcile(parts: ReconcileParts, { signal, atStart }: Call
     }
   }
   for (const sandbox of found.values()) {
-    if (registry.find(sandbox.id) === undefined) await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })
+    if (registry.find(sandbox.id) === undefined)
+      await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })
   }
 }
 
 /** Asks the engine what one sandbox is now and corrects its record. The caller holds its lock. */
-export async function settle({ engine, registry, live, log }: ReconcileParts, id: string, { signal }: CallOptions): Promise<void> {
+export async function settle(
+  { engine, registry, live, log }: ReconcileParts,
+  id: string,
+  { signal }: CallOptions,
+): Promise<void> {
   const record = registry.find(id)
-  if (record === undefined || record.ref === null || record.status === 'creating' || record.status === 'deleting') return
+  if (record === undefined || record.ref === null || record.status === 'creating' || record.status === 'deleting')
+    return
   const now = await engine.inspect(id, record.ref, { signal }).catch((error: unknown) => {
     if (error instanceof SandboxError && error.code === 'SANDBOX_NOT_FOUND') return undefined
     throw error
@@ -86,7 +95,11 @@ export function endReason({ exitCode, outOfMemory }: { exitCode: number | null; 
 }
 
 /** A sandbox of ours without a record: the database is older than it, or lost. */
-async function adopt({ engine, registry, clock, log }: ReconcileParts, found: EngineSandbox, { signal }: CallOptions): Promise<void> {
+async function adopt(
+  { engine, registry, clock, log }: ReconcileParts,
+  found: EngineSandbox,
+  { signal }: CallOptions,
+): Promise<void> {
   if (registry.find(found.id) !== undefined) return
   const kept = JSON.parse(found.record) as { template: string }
   const template = await engine.resolveTemplate(kept.template, { signal }).catch((err: unknown) => {

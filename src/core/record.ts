@@ -37,8 +37,14 @@ export function toLabel(record: SandboxRecord): string {
 }
 
 /** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
-export function fromLabel(label: string, found: { ref: EngineRef; status: SandboxStatus; template: Template | null; now: number }): SandboxRecord {
-  const kept = JSON.parse(label) as Omit<SandboxRecord, 'status' | 'reason' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'>
+export function fromLabel(
+  label: string,
+  found: { ref: EngineRef; status: SandboxStatus; template: Template | null; now: number },
+): SandboxRecord {
+  const kept = JSON.parse(label) as Omit<
+    SandboxRecord,
+    'status' | 'reason' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'
+  >
   return {
     ...kept,
     status: found.status,
@@ -54,7 +60,38 @@ export function fromLabel(label: string, found: { ref: EngineRef; status: Sandbo
 
 /** The view of a record that callers get. `expiresAt` is the activity's to know. */
 export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sandbox {
-  const { id, name, status, reason, template, cwd, user, envs, metadata, resources, network, timeoutSeconds, onTimeout, createdAt } = record
+  const {
+    id,
+    name,
+    status,
+    reason,
+    template,
+    cwd,
+    user,
+    envs,
+    metadata,
+    resources,
+    network,
+    timeoutSeconds,
+    onTimeout,
+    createdAt,
+  } = record
   if (status === 'deleting') throw new Error(`sandbox ${id} is deleted and has no view`)
-  return { id, name, status, reason, template, cwd, user, envs, metadata, resources, network, timeoutSeconds, onTimeout, createdAt, expiresAt }
+  return {
+    id,
+    name,
+    status,
+    reason,
+    template,
+    cwd,
+    user,
+    envs,
+    metadata,
+    resources,
+    network,
+    timeoutSeconds,
+    onTimeout,
+    createdAt,
+    expiresAt,
+  }
 }

@@ -101,7 +101,12 @@ export class Registry {
   }
 
   #persist(record: SandboxRecord): void {
-    this.#store.save({ id: record.id, status: record.status, lastActiveAt: record.lastActiveAt, body: JSON.stringify(record) })
+    this.#store.save({
+      id: record.id,
+      status: record.status,
+      lastActiveAt: record.lastActiveAt,
+      body: JSON.stringify(record),
+    })
   }
 
   #remember(record: SandboxRecord): void {
@@ -116,13 +121,16 @@ export class Registry {
 
 type CreationKey = Pick<SandboxRecord, 'createdAt' | 'id'>
 
-const byCreation = (a: CreationKey, b: CreationKey) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+const byCreation = (a: CreationKey, b: CreationKey) =>
+  a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
 function matches(record: SandboxRecord, filter: SandboxFilter): boolean {
   if (filter.status !== undefined && record.status !== filter.status) return false
   if (filter.template !== undefined && record.template !== filter.template) return false
   if (filter.name !== undefined && record.name !== filter.name) return false
-  return Object.entries(filter.metadata ?? {}).every(([key, value]) => Object.hasOwn(record.metadata, key) && record.metadata[key] === value)
+  return Object.entries(filter.metadata ?? {}).every(
+    ([key, value]) => Object.hasOwn(record.metadata, key) && record.metadata[key] === value,
+  )
 }
 
 function encodeCursor({ createdAt, id }: CreationKey): string {
@@ -132,7 +140,10 @@ function encodeCursor({ createdAt, id }: CreationKey): string {
 function decodeCursor(cursor: string): CreationKey {
   const parts = /^(\d{1,15}):([a-z0-9]{20})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
   if (!parts?.[1] || !parts[2]) {
-    throw new SandboxError('INVALID_REQUEST', 'cursor is not one that a list gave; leave it out to start from the beginning')
+    throw new SandboxError(
+      'INVALID_REQUEST',
+      'cursor is not one that a list gave; leave it out to start from the beginning',
+    )
   }
   return { createdAt: Number(parts[1]), id: parts[2] }
 }

@@ -51,7 +51,9 @@ export class Sandboxes {
     this.#requireRoom(request.name)
     registry.add(record)
     try {
-      await locks.run(record.id, () => queue.run(() => this.#bringUp(record, { kind: 'new', template }, signal), { signal }))
+      await locks.run(record.id, () =>
+        queue.run(() => this.#bringUp(record, { kind: 'new', template }, signal), { signal }),
+      )
     } catch (error) {
       // A delete that came in between has taken care of it; its caller knows.
       if (registry.find(record.id)?.status === 'creating') this.#discard(record)
@@ -109,7 +111,11 @@ export class Sandboxes {
   }
 
   /** Serialised change of one sandbox. The change counts as use. */
-  async #change(id: string, signal: AbortSignal | undefined, change: (record: SandboxRecord) => Promise<void>): Promise<Sandbox> {
+  async #change(
+    id: string,
+    signal: AbortSignal | undefined,
+    change: (record: SandboxRecord) => Promise<void>,
+  ): Promise<Sandbox> {
     const { registry, activity, locks } = this.#parts
     using _use = activity.use(registry.require(id))
     return locks.run(
@@ -128,7 +134,8 @@ export class Sandboxes {
     const { engine, registry, queue, log } = this.#parts
     if (record.status === 'running') return
     const { ref } = record
-    if (ref === null) throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
+    if (ref === null)
+      throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
     if (record.status === 'paused') {
       await engine.resume(record.id, ref, { signal })
       registry.update(record.id, { status: 'running', reason: null })
@@ -140,8 +147,13 @@ export class Sandboxes {
       const failure = SandboxError.from(error)
       this.#parts.live.end(record.id, failure)
       if (registry.find(record.id)?.status !== 'deleting') {
-        await engine.stop(record.id, ref).catch((err: unknown) => log.warn({ sandbox: record.id, err }, 'could not stop after a failed start'))
-        registry.update(record.id, { status: failure.code === 'CLIENT_GONE' ? 'stopped' : 'failed', reason: failure.message })
+        await engine
+          .stop(record.id, ref)
+          .catch((err: unknown) => log.warn({ sandbox: record.id, err }, 'could not stop after a failed start'))
+        registry.update(record.id, {
+          status: failure.code === 'CLIENT_GONE' ? 'stopped' : 'failed',
+          reason: failure.message,
+        })
       }
       throw error
     }
@@ -161,7 +173,10 @@ export class Sandboxes {
     if (record.status === 'running') await this.#endProcesses(record, signal)
     await engine.stop(record.id, record.ref, { signal })
     registry.update(record.id, { status: 'stopped', reason: null })
-    live.end(record.id, new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was stopped in the meantime; start it to go on'))
+    live.end(
+      record.id,
+      new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was stopped in the meantime; start it to go on'),
+    )
   }
 
   /** The agent's graceful phase. What it can't end in time, the engine's stop does. */
@@ -188,9 +203,13 @@ export class Sandboxes {
   #requireRoom(name: string | undefined): void {
     const { registry, rules } = this.#parts
     if (registry.size >= rules.limits.sandboxes) {
-      throw new SandboxError('SANDBOX_LIMIT_REACHED', `this server keeps ${rules.limits.sandboxes} sandboxes at most (K2_MAX_SANDBOXES); delete some`, {
-        details: { retryAfterSeconds: 10 },
-      })
+      throw new SandboxError(
+        'SANDBOX_LIMIT_REACHED',
+        `this server keeps ${rules.limits.sandboxes} sandboxes at most (K2_MAX_SANDBOXES); delete some`,
+        {
+          details: { retryAfterSeconds: 10 },
+        },
+      )
     }
     if (name !== undefined) registry.requireFreeName(name)
   }

@@ -32,9 +32,13 @@ export class StartQueue {
   /** Resolves when a place was handed over; leaves the queue when the signal aborts. */
   #turn(signal: AbortSignal | undefined): Promise<void> {
     if (this.#waiting.length >= this.#longest) {
-      throw new SandboxError('SERVER_BUSY', `${this.#longest} sandboxes are waiting to start already; try again in a moment`, {
-        details: { retryAfterSeconds: 2 },
-      })
+      throw new SandboxError(
+        'SERVER_BUSY',
+        `${this.#longest} sandboxes are waiting to start already; try again in a moment`,
+        {
+          details: { retryAfterSeconds: 2 },
+        },
+      )
     }
     signal?.throwIfAborted()
     return new Promise((resolve, reject) => {

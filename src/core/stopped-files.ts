@@ -42,7 +42,11 @@ export class StoppedFiles {
     for await (const { name, entry } of opened.below) {
       if (name.includes('/')) continue
       entries.push(toFileEntry(entry, name, posix.join(path, name)))
-      if (entries.length > MOST_ENTRIES) throw new SandboxError('FILE_TOO_LARGE', `the folder has more than ${MOST_ENTRIES} entries; start the sandbox and list it with a command`)
+      if (entries.length > MOST_ENTRIES)
+        throw new SandboxError(
+          'FILE_TOO_LARGE',
+          `the folder has more than ${MOST_ENTRIES} entries; start the sandbox and list it with a command`,
+        )
     }
     return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   }
@@ -56,31 +60,52 @@ export class StoppedFiles {
 
   /** Replaces or makes the file, with its parents. A file that is there keeps its mode. */
   async write(record: SandboxRecord, path: string, content: Uint8Array, { signal }: CallOptions): Promise<void> {
-    if (record.ref === null) throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
+    if (record.ref === null)
+      throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
     const limit = bounded(signal)
     const before = await this.#find(record, path, limit)
     if (before) requireRegular(before.entry, path)
-    const { folder, missing } = await this.#deepestFolder(record, posix.dirname(before?.path ?? posix.normalize(path)), limit)
+    const { folder, missing } = await this.#deepestFolder(
+      record,
+      posix.dirname(before?.path ?? posix.normalize(path)),
+      limit,
+    )
     const owner = record.identity ?? { uid: 0, gid: 0 }
-    const folders = missing.map((_, index): NewTarEntry => ({ name: `${missing.slice(0, index + 1).join('/')}/`, type: 'directory', mode: FOLDER_MODE, ...owner }))
+    const folders = missing.map(
+      (_, index): NewTarEntry => ({
+        name: `${missing.slice(0, index + 1).join('/')}/`,
+        type: 'directory',
+        mode: FOLDER_MODE,
+        ...owner,
+      }),
+    )
     const name = [...missing, posix.basename(before?.path ?? path)].join('/')
     const file: NewTarEntry = { name, type: 'file', mode: before ? before.entry.mode : FILE_MODE, ...owner, content }
     await this.#engine.writeArchive(record.id, record.ref, folder, writeTar([...folders, file]), { signal: limit })
   }
 
   /** The nearest folder upwards that exists, and the names of those below it that do not. */
-  async #deepestFolder(record: SandboxRecord, folder: string, signal: AbortSignal): Promise<{ folder: string; missing: string[] }> {
+  async #deepestFolder(
+    record: SandboxRecord,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<{ folder: string; missing: string[] }> {
     const missing: string[] = []
     for (let at = folder; ; at = posix.dirname(at)) {
       const found = at === '/' ? undefined : await this.#find(record, at, signal)
-      if (found && found.entry.type !== 'directory') throw new SandboxError('PATH_NOT_DIRECTORY', `${at} is not a directory`)
+      if (found && found.entry.type !== 'directory')
+        throw new SandboxError('PATH_NOT_DIRECTORY', `${at} is not a directory`)
       if (found || at === '/') return { folder: found?.path ?? '/', missing }
       missing.unshift(posix.basename(at))
     }
   }
 
   /** What a path names, undefined when nothing. Reads no more than the first header. */
-  async #find(record: SandboxRecord, path: string, signal: AbortSignal): Promise<{ entry: TarEntry; path: string } | undefined> {
+  async #find(
+    record: SandboxRecord,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ entry: TarEntry; path: string } | undefined> {
     try {
       await using opened = await this.#open(record, path, signal)
       return { entry: opened.entry, path: opened.path }
@@ -92,7 +117,8 @@ export class StoppedFiles {
 
   /** FILE_NOT_FOUND. Links are followed here: the engine gives a link itself. */
   async #open(record: SandboxRecord, path: string, signal: AbortSignal, links = 0): Promise<Opened> {
-    if (record.ref === null) throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist: the sandbox was never made`)
+    if (record.ref === null)
+      throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist: the sandbox was never made`)
     const normal = posix.normalize(path)
     const walk = readTar(await this.#engine.readArchive(record.id, record.ref, normal, { signal }))
     const first = await walk.next()
@@ -101,7 +127,8 @@ export class StoppedFiles {
     const close = async () => void (await walk.return())
     if (entry.type === 'symlink') {
       await close()
-      if (links >= MOST_LINKS) throw new SandboxError('FILE_NOT_FOUND', `${path} is a chain of more than ${MOST_LINKS} links`)
+      if (links >= MOST_LINKS)
+        throw new SandboxError('FILE_NOT_FOUND', `${path} is a chain of more than ${MOST_LINKS} links`)
       return this.#open(record, posix.resolve(posix.dirname(normal), entry.linkname ?? ''), signal, links + 1)
     }
     return { entry, path: normal, below: below(entry.name, walk), [Symbol.asyncDispose]: close }

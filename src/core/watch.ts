@@ -1,5 +1,5 @@
-import { SandboxError } from '../errors.ts'
 import type { EngineEvent } from '../engine/types.ts'
+import { SandboxError } from '../errors.ts'
 import { endReason, type ReconcileParts, reconcile, settle } from './reconcile.ts'
 
 const SWEEP_MS = 60_000
@@ -57,10 +57,18 @@ export class Watch {
       if (event.type === 'outOfMemory') log.info({ sandbox: event.id }, 'a process was killed: out of memory')
       else if (record.status === 'creating') {
         // The create itself finds out through its calls; this only makes it quick.
-        if (event.type === 'died') live.end(event.id, new SandboxError('SANDBOX_START_FAILED', `the sandbox ended during its start: ${endReason(event)}`))
-      } else await locks.run(event.id, () => settle(this.#parts, event.id, { signal: this.#end.signal }), { signal: this.#end.signal })
+        if (event.type === 'died')
+          live.end(
+            event.id,
+            new SandboxError('SANDBOX_START_FAILED', `the sandbox ended during its start: ${endReason(event)}`),
+          )
+      } else
+        await locks.run(event.id, () => settle(this.#parts, event.id, { signal: this.#end.signal }), {
+          signal: this.#end.signal,
+        })
     } catch (err) {
-      if (!this.#end.signal.aborted) log.warn({ sandbox: event.id, err }, 'could not follow an event of the engine, the sweep will')
+      if (!this.#end.signal.aborted)
+        log.warn({ sandbox: event.id, err }, 'could not follow an event of the engine, the sweep will')
     }
   }
 
@@ -77,7 +85,8 @@ export class Watch {
     try {
       await reconcile(this.#parts, { signal, atStart: false })
     } catch (err) {
-      if (!this.#end.signal.aborted) this.#parts.log.warn({ err }, 'could not reconcile with the engine, trying again within a minute')
+      if (!this.#end.signal.aborted)
+        this.#parts.log.warn({ err }, 'could not reconcile with the engine, trying again within a minute')
     }
   }
 }

@@ -14,7 +14,9 @@ const STEPS = [
 export function migrate(db: DatabaseSync): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
   if (version > STEPS.length) {
-    throw new Error(`the database has version ${version}, this server knows ${STEPS.length}; start the newer server again`)
+    throw new Error(
+      `the database has version ${version}, this server knows ${STEPS.length}; start the newer server again`,
+    )
   }
   for (const [index, step] of STEPS.entries()) {
     if (index < version) continue

@@ -17,6 +17,7 @@ export function instanceSecret(dataDir: string): Buffer {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
   const secret = Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
-  if (secret.length !== LENGTH) throw new Error(`${file} is damaged; restore it from a backup, or move it away and remove the sandboxes it signed`)
+  if (secret.length !== LENGTH)
+    throw new Error(`${file} is damaged; restore it from a backup, or move it away and remove the sandboxes it signed`)
   return secret
 }

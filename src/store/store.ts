@@ -73,7 +73,12 @@ function createStore(db: DatabaseSync): Store {
 }
 
 function toRow(row: Record<string, unknown>): SandboxRow {
-  return { id: String(row.id), status: String(row.status), lastActiveAt: Number(row.last_active_at), body: String(row.body) }
+  return {
+    id: String(row.id),
+    status: String(row.status),
+    lastActiveAt: Number(row.last_active_at),
+    body: String(row.body),
+  }
 }
 
 function run(statement: StatementSync, ...values: (string | number)[]): void {
@@ -89,13 +94,19 @@ function explain(error: unknown, where: string): Error {
   const code = (error as { errcode?: number }).errcode
   if (code === undefined) return error as Error
   if ((code & 0xff) === 13) {
-    return new SandboxError('DISK_FULL', "the server's disk is full; free some space in its data folder", { cause: error })
+    return new SandboxError('DISK_FULL', "the server's disk is full; free some space in its data folder", {
+      cause: error,
+    })
   }
   if ((code & 0xff) === 5) {
-    return new Error(`${where} is in use by another server; give this one its own K2_DATA_DIR and K2_INSTANCE`, { cause: error })
+    return new Error(`${where} is in use by another server; give this one its own K2_DATA_DIR and K2_INSTANCE`, {
+      cause: error,
+    })
   }
   if ((code & 0xff) === 11 || (code & 0xff) === 26) {
-    return new Error(`${where} is damaged; move it away and start again: sandboxes are found again by their labels`, { cause: error })
+    return new Error(`${where} is damaged; move it away and start again: sandboxes are found again by their labels`, {
+      cause: error,
+    })
   }
   return error as Error
 }

@@ -17,7 +17,7 @@ export interface Language {
   parseError?: (stderr: string) => CodeError | null
 }
 
-/** `steps` run by a shell that gets the script's path as `$1`. `$1` is in a folder of its own: `${1%/*}` is for what is built. */
+/** `steps` run by a shell that gets the script's path as `$1`: in a folder of its own, where what is built can go too. */
 export function shell(steps: string): string[] {
   return ['/bin/sh', '-c', steps, 'sh', '{script}']
 }

@@ -6,18 +6,32 @@ import { javaError, nodeError, pythonError, rubyError } from './tracebacks.ts'
 const MODULE = /^(?:import\b(?!\s*\()|export\b|await\b|(?:const|let|var)\b.*=\s*await\b)/m
 
 /** Node reads the code from its standard input, so that imports and require are found from the working directory. */
-const node = (program: string, code: string) => shell(`exec ${program} --input-type=${MODULE.test(code) ? 'module' : 'commonjs'} - <"$1"`)
+const node = (program: string, code: string) =>
+  shell(`exec ${program} --input-type=${MODULE.test(code) ? 'module' : 'commonjs'} - <"$1"`)
+
+const ESBUILD = '--loader=ts --format=esm --log-level=warning --sourcefile=main.ts'
+const STRIPPED_BY_NODE =
+  '--disable-warning=ExperimentalWarning --experimental-strip-types --input-type=module-typescript'
 
 /** Types are erased, not checked. */
-const typescript = (program: string) => {
-  if (program === 'esbuild') {
-    return shell(
-      'esbuild --loader=ts --format=esm --log-level=warning --sourcefile=main.ts <"$1" >"${1%/*}/main.mjs" && exec node --input-type=module - <"${1%/*}/main.mjs"',
-    )
+function typescript(program: string): string[] {
+  switch (program) {
+    case 'esbuild':
+      return shell(
+        `esbuild ${ESBUILD} <"$1" >"$(dirname "$1")/main.mjs" && exec node --input-type=module - <"$(dirname "$1")/main.mjs"`,
+      )
+    case 'node':
+      return shell(`exec node ${STRIPPED_BY_NODE} - <"$1"`)
+    case 'deno':
+      return ['deno', 'run', '--allow-all', '{script}']
+    default:
+      return [program, '{script}']
   }
-  if (program === 'node') return shell('exec node --disable-warning=ExperimentalWarning --experimental-strip-types --input-type=module-typescript - <"$1"')
-  return program === 'deno' ? ['deno', 'run', '--allow-all', '{script}'] : [program, '{script}']
 }
+
+/** Compiles into the script's own folder, then becomes the program. */
+const compiled = (compiler: string) =>
+  shell(`${compiler} -o "$(dirname "$1")/main" "$1" && exec "$(dirname "$1")/main"`)
 
 const interpreter = (program: string) => [program, '{script}']
 
@@ -33,7 +47,14 @@ export const LANGUAGES: Language[] = [
     env: ({ cwd, env }) => ({ PYTHONPATH: env.PYTHONPATH ? `${cwd}:${env.PYTHONPATH}` : cwd }),
     parseError: pythonError,
   },
-  { name: 'javascript', aliases: ['js', 'node'], file: 'main.js', programs: ['node', 'nodejs'], argv: node, parseError: nodeError },
+  {
+    name: 'javascript',
+    aliases: ['js', 'node'],
+    file: 'main.js',
+    programs: ['node', 'nodejs'],
+    argv: node,
+    parseError: nodeError,
+  },
   {
     name: 'typescript',
     aliases: ['ts'],
@@ -48,17 +69,22 @@ export const LANGUAGES: Language[] = [
     name: 'c',
     file: 'main.c',
     programs: ['cc', 'gcc', 'clang'],
-    argv: (program) => shell(`${program} -O1 -o "\${1%/*}/main" "$1" -lm && exec "\${1%/*}/main"`),
+    argv: (program) => shell(`${program} -O1 -o "$(dirname "$1")/main" "$1" -lm && exec "$(dirname "$1")/main"`),
   },
   {
     name: 'cpp',
     aliases: ['c++'],
     file: 'main.cpp',
     programs: ['c++', 'g++', 'clang++'],
-    argv: (program) => shell(`${program} -O1 -o "\${1%/*}/main" "$1" && exec "\${1%/*}/main"`),
+    argv: (program) => compiled(`${program} -O1`),
   },
   { name: 'go', file: 'main.go', programs: ['go'], argv: () => ['go', 'run', '{script}'] },
-  { name: 'rust', file: 'main.rs', programs: ['rustc'], argv: () => shell('rustc -o "${1%/*}/main" "$1" && exec "${1%/*}/main"') },
+  {
+    name: 'rust',
+    file: 'main.rs',
+    programs: ['rustc'],
+    argv: () => compiled('rustc'),
+  },
   { name: 'java', file: 'Main.java', programs: ['java'], argv: interpreter, parseError: javaError },
   { name: 'ruby', aliases: ['rb'], file: 'main.rb', programs: ['ruby'], argv: interpreter, parseError: rubyError },
   { name: 'php', file: 'main.php', programs: ['php'], argv: interpreter },
@@ -75,5 +101,8 @@ export function requireLanguage(asked: string | undefined): Language {
   const name = asked?.trim().toLowerCase() || DEFAULT_LANGUAGE
   const language = LANGUAGES.find((candidate) => candidate.name === name || candidate.aliases?.includes(name))
   if (language) return language
-  throw new SandboxError('LANGUAGE_UNAVAILABLE', `"${name.slice(0, 64)}" is not a language this server can run; it knows ${LANGUAGES.map((known) => known.name).join(', ')}`)
+  throw new SandboxError(
+    'LANGUAGE_UNAVAILABLE',
+    `"${name.slice(0, 64)}" is not a language this server can run; it knows ${LANGUAGES.map((known) => known.name).join(', ')}`,
+  )
 }
