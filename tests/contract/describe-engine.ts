@@ -53,8 +53,13 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
       engine = subject.engine
     })
     afterAll(async () => {
-      for (const id of made) await engine.remove(id, null)
+      const left: string[] = []
+      for (const id of made) {
+        await engine.remove(id, null)
+        left.push(...(await subject.leftovers(id)))
+      }
       await subject?.close()
+      expect(left).toEqual([])
     })
 
     async function create(change: Partial<SandboxSpec> = {}): Promise<Box> {
@@ -217,6 +222,7 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
       await using box = await running()
       const told = await eventAfter(engine, box.id, 'removed', () => subject.removeBehindOurBack(box))
       expect(told).toMatchObject({ type: 'removed', id: box.id })
+      expect(await box.client.closed).toMatchObject({ code: 'AGENT_UNAVAILABLE' })
       await expect(engine.inspect(box.id, box.ref)).rejects.toMatchObject({ code: 'SANDBOX_NOT_FOUND' })
     })
 

@@ -18,7 +18,7 @@ import { isAlive, lastOutput, newToken, spawnAgent } from './agent-process.ts'
 import { AgentSocket } from './agent-socket.ts'
 import { readFolderArchive, writeFolderArchive } from './archive.ts'
 import { EventFeed } from './event-feed.ts'
-import { freezeTree, isFrozen, killInFolder, killTree, thawTree } from './process-tree.ts'
+import { freezeTree, isFrozen, killInFolder, killTree, pidsWithArgument, thawTree } from './process-tree.ts'
 import { type Run, type SandboxFolder, SandboxFolders, type State } from './sandbox-folder.ts'
 
 export interface LocalEngineOptions {
@@ -74,6 +74,7 @@ class LocalEngine implements Engine {
   async open({ signal }: CallOptions = {}): Promise<EngineInfo> {
     await this.#folders.open()
     const ids = await this.#folders.ids()
+    await this.#killStrays(new Set(ids))
     await untilAborted(Promise.all(ids.map((id) => this.#locks.run(id, () => this.#rejoin(id)))), signal)
     this.#watch ??= setInterval(() => void this.#look(), WATCH_MS).unref()
     const warnings = [WARNING]
@@ -231,8 +232,10 @@ class LocalEngine implements Engine {
     const id = folder.path.slice(this.#folders.root.length + 1)
     const live = this.#live.get(id)
     this.#live.delete(id)
-    if (isAlive(state.run)) await killTree(state.run.pid)
-    if (state.started) killInFolder(folder.path)
+    // By its socket, too: the state may be gone with the folder, and the agent with it would dial for ever.
+    const agents = pidsWithArgument((word) => word === folder.socketPath)
+    for (const pid of agents) await killTree(pid)
+    if (state.started || agents.length > 0) killInFolder(folder.path)
     live?.socket.close()
     if (state.run === null || !(await folder.exists())) return
     await folder.writeState({ ...state, run: null, exitCode: 137 })
@@ -257,11 +260,19 @@ class LocalEngine implements Engine {
     }
   }
 
+  /** Agents of ours whose folders were removed while no server ran. */
+  async #killStrays(known: Set<string>): Promise<void> {
+    const root = `${this.#folders.root}/`
+    const isStray = (word: string) =>
+      word.startsWith(root) && !known.has(word.slice(root.length).split('/', 1)[0] ?? '')
+    for (const pid of pidsWithArgument(isStray)) await killTree(pid)
+  }
+
   /** At open: the agent of an earlier server dials in again; one that does not is killed. Half-made folders go. */
   async #rejoin(id: string): Promise<void> {
     const folder = this.#folders.of(id)
     if (!(await folder.exists())) {
-      killInFolder(folder.path)
+      await this.#end(folder)
       await folder.remove()
       return
     }

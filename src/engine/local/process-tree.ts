@@ -66,6 +66,17 @@ export function killInFolder(folder: string): void {
   }
 }
 
+/** Processes with this word among the first of their command line, the program itself left out. */
+export function pidsWithArgument(matches: (word: string) => boolean): number[] {
+  return allPids().filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0', 8).slice(1).some(matches)
+    } catch {
+      return false
+    }
+  })
+}
+
 function isIn(path: string | null, folder: string): boolean {
   return path !== null && (path === folder || path.startsWith(`${folder}/`))
 }
