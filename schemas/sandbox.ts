@@ -160,7 +160,7 @@ export type SandboxResponse = Static<typeof SandboxResponse>
 
 export const SandboxList = Type.Object(
   {
-    sandboxes: Type.Array(Ref(SandboxInfo), { description: 'Newest first, running or not.' }),
+    sandboxes: Type.Array(Ref(SandboxInfo), { description: 'Oldest first, running or not.' }),
     next_cursor: Nullable(Type.String(), {
       description: 'Give it as `cursor` for the next page; null on the last one.',
     }),

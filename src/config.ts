@@ -60,7 +60,10 @@ const flagOf = (name: SettingName) => `--${name.toLowerCase().replaceAll('_', '-
 /** Reads settings from `env` (K2_*) and `argv` (`--port 8000`, `--port=8000`, `--unsafe-listen`); flags win. Throws ConfigError. */
 export function readConfig(env: Record<string, string | undefined>, argv: string[]): Config {
   const given = { ...fromEnvironment(env), ...fromFlags(argv) }
-  const settings = Value.Default(Settings, Value.Convert(Settings, given)) as Settings
+  const typed = Object.fromEntries(
+    Object.entries(given).map(([name, text]) => [name, typedValue(properties[name as SettingName], text)]),
+  )
+  const settings = Value.Default(Settings, typed) as Settings
   const fault = Value.Errors(Settings, settings).First()
   if (fault) {
     const name = fault.path.slice(1).split('/')[0] as SettingName
@@ -70,6 +73,13 @@ export function readConfig(env: Record<string, string | undefined>, argv: string
     )
   }
   return Object.freeze(toConfig(settings, env))
+}
+
+/** What is no boolean or number stays text, for the schema to refuse. */
+function typedValue({ type }: Property, text: string): unknown {
+  if (type === 'boolean') return { true: true, '1': true, false: false, '0': false }[text] ?? text
+  if (type === 'integer' || type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+  return text
 }
 
 function fromEnvironment(env: Record<string, string | undefined>): Partial<Record<SettingName, string>> {

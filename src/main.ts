@@ -7,7 +7,7 @@ import { type Config, ConfigError, helpText, readConfig } from './config.ts'
 import { createCore } from './core/core.ts'
 import { createDockerEngine } from './engine/docker/docker-engine.ts'
 import { createLocalEngine } from './engine/local/local-engine.ts'
-import type { Engine } from './engine/types.ts'
+import type { Engine, EngineInfo } from './engine/types.ts'
 import { SandboxError } from './errors.ts'
 import { createLogger } from './http/logger.ts'
 import { instanceSecret } from './store/secret.ts'
@@ -27,7 +27,7 @@ async function start(config: Config): Promise<void> {
   const info = await engine.open({ signal })
   for (const warning of info.warnings) logger.warn({ engine: info.name }, warning)
 
-  const core = createCore({ config, engine, store, log: logger })
+  const core = createCore({ config: enforceable(config, info), engine, store, log: logger })
   await core.open({ signal })
   const { fileBytes } = config.limits
   const app = await buildApp({
@@ -58,6 +58,11 @@ async function start(config: Config): Promise<void> {
   console.log(
     `listening on http://${host}:${port} (engine ${info.name} ${info.version}, link ${info.link}; API at /docs)`,
   )
+}
+
+/** A disk limit that the engine can't enforce is no default; asked for by a create, the engine refuses it. */
+function enforceable(config: Config, { diskLimit }: EngineInfo): Config {
+  return diskLimit ? config : { ...config, defaults: { ...config.defaults, diskMb: null } }
 }
 
 function createEngine(config: Config, log: Logger): Engine {

@@ -58,7 +58,12 @@ export class Activity {
     return record.lastActiveAt + record.timeoutSeconds * 1000
   }
 
+  /** A use that lasts is written too: after a crash its sandbox has the whole timeout from there. */
   flush(): void {
+    for (const id of this.#uses.keys()) {
+      const record = this.#registry.find(id)
+      if (record) this.touch(record)
+    }
     if (this.#unsaved.size === 0) return
     this.#registry.saveActivity(this.#unsaved)
     this.#unsaved.clear()

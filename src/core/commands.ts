@@ -1,9 +1,12 @@
 import { SandboxError } from '../errors.ts'
 import { OutputBuffer } from '../lib/output-buffer.ts'
-import type { Executions } from './executions.ts'
+import type { Execution, Executions } from './executions.ts'
 import type { CallOptions, CommandResult, RunCommand } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { outputLimitWithin } from './output-limit.ts'
+
+/** Linux takes at most 128 KiB as one argument (MAX_ARG_STRLEN), its NUL included. */
+const LONGEST_ARGUMENT_BYTES = 128 * 1024 - 1
 
 /** Shell commands, run to their end. */
 export class Commands {
@@ -16,7 +19,7 @@ export class Commands {
   }
 
   /**
-   * Runs `/bin/sh -c command` and waits. A program's non-zero exit is a result; a timeout is one with exit code 124 and what
+   * Runs `/bin/sh -c command` (a longer one as a file) and waits. A program's non-zero exit is a result; a timeout is one with exit code 124 and what
    * was printed so far. CWD_NOT_FOUND, USER_NOT_FOUND, COMMAND_NOT_FOUND (the image has no /bin/sh), SANDBOX_*.
    */
   async run(id: string, request: RunCommand, { signal }: CallOptions = {}): Promise<CommandResult> {
@@ -27,7 +30,7 @@ export class Commands {
     const ended = await this.#executions
       .run(
         id,
-        { argv: ['/bin/sh', '-c', request.command], cwd, envs, user, timeoutMs },
+        { ...shellCommand(request.command), cwd, envs, user, timeoutMs },
         {
           signal,
           onOutput: (event) => {
@@ -45,6 +48,11 @@ export class Commands {
       truncated: stdout.truncated || stderr.truncated || droppedBytes > 0,
     }
   }
+}
+
+function shellCommand(command: string): Pick<Execution, 'argv' | 'script'> {
+  if (Buffer.byteLength(command) <= LONGEST_ARGUMENT_BYTES) return { argv: ['/bin/sh', '-c', command] }
+  return { argv: ['/bin/sh', '{script}'], script: { name: 'command.sh', content: command } }
 }
 
 function explainMissingShell(error: unknown): never {

@@ -8,6 +8,9 @@ export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
 const HIDDEN = 'internal error; the log has the details under this request id'
 
+/** Nobody's fault, and not worth a stack trace. */
+const EXPECTED = new Set<ErrorCode>(['SHUTTING_DOWN', 'SERVER_BUSY', 'SANDBOX_LIMIT_REACHED'])
+
 /** Fastify's own failures in our codes, each with its sentence. */
 const FRAMEWORK: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_BODY_TOO_LARGE: [
@@ -28,7 +31,8 @@ export function answerWithProblems(app: FastifyInstance): void {
 /** Answers `thrown`, and logs it: this is the only place that does. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = fromFramework(thrown) ?? SandboxError.from(thrown)
-  if (error.status >= 500) request.log.error({ err: error, code: error.code }, 'request failed')
+  if (error.status >= 500 && !EXPECTED.has(error.code))
+    request.log.error({ err: error, code: error.code }, 'request failed')
   else request.log.info({ code: error.code, detail: error.message.slice(0, 500) }, 'request refused')
   if (error.details.retryAfterSeconds !== undefined)
     reply.header('retry-after', Math.ceil(error.details.retryAfterSeconds))

@@ -4,7 +4,7 @@ import type { CallOptions, SandboxSpec } from '../types.ts'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
 import type { DialLinks } from './dial-links.ts'
-import { RECORD_LIMIT_BYTES } from './labels.ts'
+import { containerName, RECORD_LIMIT_BYTES } from './labels.ts'
 import { removeContainer } from './lifecycle.ts'
 import { runDirOf } from './link-socket.ts'
 import { containerSpec, type SpecFacts } from './spec.ts'
@@ -57,7 +57,7 @@ async function make(
   const body = containerSpec(spec, { ...facts, runDir: runDirOf(options.dataDir, id) })
   if (facts.link === 'dial') await links.open(id)
   // The body apart from the query: dockerode would put all of it, the token too, in the URL else.
-  const request = { _query: { name: nameOf(id) }, _body: body } as object
+  const request = { _query: { name: containerName(options.secret, id) }, _body: body } as object
   const call = { timeoutMs: timeouts.changeMs, name: template.reference }
   const container = await engineCall(
     'container.create',
@@ -76,11 +76,9 @@ async function cleanUp(
 ): Promise<void> {
   // The name is taken: there is a sandbox of this id already, and its link is not ours to touch.
   if (isSandboxError(error, 'SANDBOX_STATE_CONFLICT')) return
-  const ref = await making.catch((thrown: unknown) => (isSandboxError(thrown, 'ENGINE_TIMEOUT') ? nameOf(id) : null))
+  const ref = await making.catch((thrown: unknown) =>
+    isSandboxError(thrown, 'ENGINE_TIMEOUT') ? containerName(context.options.secret, id) : null,
+  )
   if (ref !== null) await removeContainer(context, id, ref, {})
   await links.remove(id)
-}
-
-function nameOf(id: string): string {
-  return `k2-${id}`
 }

@@ -129,6 +129,7 @@ class DockerEngine implements Engine {
     const prepared = this.#requirePrepared()
     if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
     checkId(spec.id)
+    if (spec.resources.diskMb !== null && !prepared.diskLimit) throw noDiskLimit()
     const made = createContainer(this.#context, this.#links, spec, prepared, call)
     this.#creating.set(spec.id, made.settled)
     void made.settled.finally(() => this.#creating.delete(spec.id))
@@ -292,4 +293,11 @@ function dialImpossible(pathFits: boolean, cause: unknown): SandboxError {
   return new SandboxError('NOT_SUPPORTED_BY_ENGINE', `the dial link does not work: ${why}; use K2_LINK=auto or exec`, {
     cause,
   })
+}
+
+function noDiskLimit(): SandboxError {
+  return new SandboxError(
+    'NOT_SUPPORTED_BY_ENGINE',
+    'this engine cannot limit the disk of a sandbox (it needs overlay2 on XFS with pquota); leave resources.disk_mb out',
+  )
 }

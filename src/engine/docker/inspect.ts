@@ -66,6 +66,20 @@ function statusOf(state: string): EngineStatus | null {
 
 const INSPECTS_AT_ONCE = 4
 
+/** Ids that containers claim for this instance, whether their signature is right or not. */
+export async function claimedIds(
+  { docker, options, timeouts }: Context,
+  { signal }: CallOptions,
+): Promise<Set<string>> {
+  const label = [`${LABEL.instance}=${options.instance}`]
+  const infos = await engineCall(
+    'container.read',
+    (abortSignal) => docker.listContainers({ all: true, filters: { label }, abortSignal }),
+    { signal, timeoutMs: timeouts.callMs },
+  )
+  return new Set(infos.map((info) => info.Labels[LABEL.id] ?? ''))
+}
+
 /** Every container of this instance whose signature is right, of the kinds asked for. */
 export async function listContainers(
   context: Context,

@@ -59,6 +59,11 @@ export function readLabels(secret: Buffer, labels: Record<string, string> | null
   return equal(signature(secret, identity), claimed) ? identity : null
 }
 
+/** Not the id itself: the bridge's DNS tells every sandbox the names of the others (reverse lookup). */
+export function containerName(secret: Buffer, id: string): string {
+  return `k2-${createHmac('sha256', secret).update(`name:${id}`).digest('hex').slice(0, 20)}`
+}
+
 /** What the agent of this sandbox proves itself with: 64 hex digits. */
 export function agentToken(secret: Buffer, id: string): string {
   return createHmac('sha256', secret).update(`link:${id}`).digest('hex')

@@ -93,8 +93,11 @@ class LocalEngine implements Engine {
     return { reference, imageId: 'local', env: { PATH }, user: null, workdir: null, volumes: [] }
   }
 
-  async create({ id, record }: SandboxSpec, { signal }: CallOptions = {}): Promise<EngineCreated> {
+  async create({ id, record, resources }: SandboxSpec, { signal }: CallOptions = {}): Promise<EngineCreated> {
     signal?.throwIfAborted()
+    if (resources.diskMb !== null) {
+      throw new SandboxError('NOT_SUPPORTED_BY_ENGINE', 'the local engine limits no disk; leave resources.disk_mb out')
+    }
     const folder = this.#folders.of(id)
     await this.#locks.run(id, () => folder.create({ id, record }), { signal })
     const { uid, gid } = userInfo()
