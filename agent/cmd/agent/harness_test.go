@@ -70,7 +70,7 @@ func h2client(dial func(context.Context) (net.Conn, error)) *http.Client {
 func spawn(t *testing.T, env []string, args ...string) *agent {
 	t.Helper()
 	a := &agent{t: t, cmd: exec.Command(binary1, args...), log: &bytes.Buffer{}}
-	a.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1"}, env...)
+	a.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 atexit_sleep_ms=0"}, env...)
 	a.cmd.Stderr = a.log
 	return a
 }
@@ -94,7 +94,14 @@ func listening(t *testing.T) *agent {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.stop)
-	a.http = h2client(func(ctx context.Context) (net.Conn, error) {
+	a.http = h2client(dialUntil(path))
+	t.Cleanup(a.http.CloseIdleConnections)
+	return a
+}
+
+// dialUntil dials a socket that is about to exist.
+func dialUntil(path string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
 		for {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 			if err == nil {
@@ -106,9 +113,7 @@ func listening(t *testing.T) *agent {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
-	})
-	t.Cleanup(a.http.CloseIdleConnections)
-	return a
+	}
 }
 
 var shared struct {

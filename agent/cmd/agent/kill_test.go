@@ -132,3 +132,34 @@ func TestShutdownAsksThenKills(t *testing.T) {
 	}
 	a.refused(503, "SHUTTING_DOWN", "POST", "/v1/processes", command("true"))
 }
+
+// A kill that arrives while the process is being started waits for it: it must neither miss it nor hit anything else.
+func TestKillDuringTheStart(t *testing.T) {
+	needRoot(t)
+	a := listening(t)
+	m, outside := mark(), mark()
+	bystander := exec.Command("sleep", outside)
+	must(t, bystander.Start())
+	defer func() { _ = bystander.Process.Kill(); _ = bystander.Wait() }()
+	for range 40 {
+		s := command("sleep " + m)
+		id := s["id"].(string)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			resp, _ := a.do("POST", "/v1/processes", s)
+			resp.Body.Close()
+		}()
+		for gone := false; !gone; {
+			resp, _ := a.do("DELETE", "/v1/processes/"+id, nil)
+			gone = resp.StatusCode == 204
+		}
+		<-done
+	}
+	if n := alive("^sleep " + m); n != 0 {
+		t.Fatalf("%d left", n)
+	}
+	if n := alive("^sleep " + outside); n != 1 {
+		t.Fatal("a process outside the agent was hit")
+	}
+}

@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"bytes"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -37,7 +39,7 @@ func (t *Table) killAll(collect func() []seen) Killed {
 			if !stopped[s.pid] {
 				stopped[s.pid] = true
 				fresh++
-				_ = syscall.Kill(s.pid, syscall.SIGSTOP)
+				t.send(s.pid, syscall.SIGSTOP)
 			}
 		}
 		if fresh == 0 || time.Now().After(deadline) {
@@ -45,19 +47,32 @@ func (t *Table) killAll(collect func() []seen) Killed {
 		}
 	}
 	killed := map[int]bool{}
+	empty := 0 // twice: a process whose parent ended during the first look may have been missed
 	for wait := 200 * time.Microsecond; ; wait = min(wait*2, 20*time.Millisecond) {
 		left := collect()
 		for _, s := range left {
 			killed[s.pid] = true
-			_ = syscall.Kill(s.pid, syscall.SIGKILL)
+			t.send(s.pid, syscall.SIGKILL)
 		}
 		if len(left) == 0 {
-			return Killed{len(killed), true}
+			if empty++; empty == 2 {
+				return Killed{len(killed), true}
+			}
+			continue
 		}
+		empty = 0
 		if time.Now().After(deadline) {
 			return Killed{len(killed), false}
 		}
 		time.Sleep(wait)
+	}
+}
+
+// send is the only way a kill reaches a process found in /proc. 0, 1 and negative numbers mean groups, everybody or
+// init, and are never what was meant.
+func (t *Table) send(pid int, sig syscall.Signal) {
+	if pid > 1 && pid != t.self {
+		_ = syscall.Kill(pid, sig) // ESRCH: it ended by itself
 	}
 }
 
@@ -68,14 +83,27 @@ func (t *Table) membersOf(p *Process) []seen {
 		t.forkMu.Lock()
 		defer t.forkMu.Unlock()
 	}
-	all := snapshot(t.self)
+	return t.selectMembers(p, snapshot(t.self))
+}
+
+// selectMembers finds p's among all.
+func (t *Table) selectMembers(p *Process, all []seen) []seen {
 	p.mu.Lock()
 	pid, reaped := p.pid, p.reaped
 	p.mu.Unlock()
+	if pid <= 1 {
+		return nil // never started
+	}
+	ours := descendants(all, t.self)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	member := map[int]bool{}
 	for _, s := range all {
+		// All that a command starts descends from the agent, which is init or a subreaper. A tag alone is proof
+		// enough: a parent that ends during the scan breaks the chain for this round.
+		if !ours[s.pid] && (p.tag == 0 || s.tag != p.tag) {
+			continue
+		}
 		owner := t.byPID[s.pid]
 		if owner != nil {
 			if owner == p {
@@ -97,7 +125,7 @@ func (t *Table) membersOf(p *Process) []seen {
 	return pick(all, member)
 }
 
-// addDescendantsLocked adds children of members, whatever tag they carry. t.mu held.
+// addDescendantsLocked adds children of members, whatever tag they carry, except other commands. t.mu held.
 func (t *Table) addDescendantsLocked(all []seen, member map[int]bool) {
 	for grew := true; grew; {
 		grew = false
@@ -108,6 +136,24 @@ func (t *Table) addDescendantsLocked(all []seen, member map[int]bool) {
 			}
 		}
 	}
+}
+
+// descendants are all below root, root itself not.
+func descendants(all []seen, root int) map[int]bool {
+	found := map[int]bool{}
+	if root <= 0 {
+		return found
+	}
+	for grew := true; grew; {
+		grew = false
+		for _, s := range all {
+			if !found[s.pid] && s.pid != root && (s.ppid == root || found[s.ppid]) {
+				found[s.pid] = true
+				grew = true
+			}
+		}
+	}
+	return found
 }
 
 func pick(all []seen, member map[int]bool) []seen {
@@ -123,39 +169,21 @@ func pick(all []seen, member map[int]bool) []seen {
 // everything finds all descendants of the agent.
 func (t *Table) everything() []seen {
 	all := snapshot(t.self)
-	member := map[int]bool{}
-	for _, s := range all {
-		if s.ppid == t.self {
-			member[s.pid] = true
-		}
-	}
-	for grew := true; grew; {
-		grew = false
-		for _, s := range all {
-			if !member[s.pid] && member[s.ppid] {
-				member[s.pid] = true
-				grew = true
-			}
-		}
-	}
-	return pick(all, member)
+	return pick(all, descendants(all, t.self))
 }
 
 // countLeftovers counts what outlived the main process of p.
 func (t *Table) countLeftovers(p *Process) int {
+	if t.noOrphans() {
+		return 0
+	}
 	if p.tag == 0 {
 		return len(t.membersOf(p))
 	}
 	buf := make([]byte, 4096)
 	count := 0
 	for _, pid := range pids() {
-		if pid == t.self {
-			continue
-		}
-		t.mu.Lock()
-		known := t.byPID[pid] != nil
-		t.mu.Unlock()
-		if known {
+		if pid == t.self || t.isOwn(pid) {
 			continue
 		}
 		if tag, ok := readTag(pid, buf); ok && tag == p.tag {
@@ -165,4 +193,31 @@ func (t *Table) countLeftovers(p *Process) int {
 		}
 	}
 	return count
+}
+
+// noOrphans is the quick answer for most commands. Whatever outlives a main process has an ancestor that is now a
+// child of the agent's first thread, where the kernel hangs orphans. false also when the kernel can't tell
+// (CONFIG_PROC_CHILDREN), or when there are too many to read at once.
+func (t *Table) noOrphans() bool {
+	buf := make([]byte, 1024)
+	text, ok := readProcFile(t.self, "/task/"+itoa(t.self)+"/children", buf)
+	if !ok { // nil: not there
+		return text != nil && len(text) == 0
+	}
+	if len(text) == len(buf) {
+		return false
+	}
+	for _, field := range bytes.Fields(text) {
+		pid, err := strconv.Atoi(string(field))
+		if err != nil || !t.isOwn(pid) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *Table) isOwn(pid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byPID[pid] != nil
 }

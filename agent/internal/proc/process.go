@@ -26,10 +26,11 @@ type Process struct {
 	stdin   *os.File // nil unless "pipe"
 	stdinMu sync.Mutex
 
-	done chan struct{} // closed when finished
+	launched chan struct{} // closed when started, or when that failed
+	pid      int           // written before launched is closed and before the table knows it; 0: it failed
+	done     chan struct{} // closed when finished
 
 	mu         sync.Mutex
-	pid        int
 	reaped     bool
 	killReason string // set before SIGKILL is sent by us
 	wait       syscall.WaitStatus
@@ -44,6 +45,15 @@ type Process struct {
 
 	keepTimer *time.Timer // table.mu
 	leftovers int         // written once, before finished
+}
+
+func (p *Process) isLaunched() bool {
+	select {
+	case <-p.launched:
+		return p.pid > 1
+	default:
+		return false
+	}
 }
 
 // Follow reads the output from a payload offset on; false when the offset lies in the future.

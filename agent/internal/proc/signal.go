@@ -13,6 +13,9 @@ func (p *Process) Signal(sig syscall.Signal, group bool) error {
 	if p.reaped {
 		return fault.New(fault.ProcessNotFound, "process %q has ended", p.ID)
 	}
+	if p.pid <= 1 {
+		return fault.New(fault.Internal, "process %q has no pid", p.ID)
+	}
 	target := p.pid
 	if group {
 		target = -p.pid

@@ -49,13 +49,14 @@ func (t *Table) Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{ID: spec.ID, table: t, user: user, done: make(chan struct{}), ring: newRing(spec.BufferBytes, 2)}
+	p := &Process{ID: spec.ID, table: t, user: user, launched: make(chan struct{}), done: make(chan struct{}), ring: newRing(spec.BufferBytes, 2)}
 	if t.tagger.works {
 		p.tag = t.tagger.random()
 	}
 	if err := t.reserve(p); err != nil {
 		return nil, err
 	}
+	defer close(p.launched)
 	if err := p.launch(spec); err != nil {
 		t.unreserve(p)
 		p.removeScript()

@@ -44,12 +44,17 @@ func NewTable(self int) *Table {
 	return t
 }
 
-// Get finds a process or fails with PROCESS_NOT_FOUND.
+// Get finds a process or fails with PROCESS_NOT_FOUND. It waits for one that is just being started: before that it has
+// no pid, and whoever wants to kill it must not be told that there is nothing to kill.
 func (t *Table) Get(id string) (*Process, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if p := t.byID[id]; p != nil {
-		return p, nil
+	p := t.byID[id]
+	t.mu.Unlock()
+	if p != nil {
+		<-p.launched
+		if p.pid > 1 {
+			return p, nil
+		}
 	}
 	return nil, fault.New(fault.ProcessNotFound, "no process %q: it was never started, or finished too long ago", id)
 }
@@ -59,7 +64,9 @@ func (t *Table) List() []Status {
 	t.mu.Lock()
 	all := make([]*Process, 0, len(t.byID))
 	for _, p := range t.byID {
-		all = append(all, p)
+		if p.isLaunched() {
+			all = append(all, p)
+		}
 	}
 	t.mu.Unlock()
 	list := make([]Status, 0, len(all))
