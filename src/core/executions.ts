@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd } from '../agent/run-to-end.ts'
 import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
-import { SandboxError } from '../errors.ts'
+import { isSandboxError, SandboxError } from '../errors.ts'
 import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
 import type { LiveSandboxes } from './live.ts'
@@ -15,6 +16,8 @@ import { requireRunning } from './require-running.ts'
 /** The agent enforces a timeout; this much later the server does, should the agent not. */
 const TIMEOUT_MARGIN_MS = 5000
 const KILL_LIMIT_MS = 10_000
+/** The link of a sandbox that ends breaks a moment before the engine says why. */
+const GONE_LIMIT_MS = 1000
 
 /** One run of a program in a sandbox, to its end. */
 export interface Execution {
@@ -87,6 +90,7 @@ export class Executions {
     try {
       return toEnded(await runToEnd(link, request, { signal, onOutput: options.onOutput }))
     } catch (error) {
+      if (isLoss(error)) await abortedWithin(gone, GONE_LIMIT_MS)
       if (gone.aborted) throw gone.reason
       if (signal.aborted) void this.#kill(record, processId)
       if (late?.aborted)
@@ -112,6 +116,19 @@ export class Executions {
       )
     }
   }
+}
+
+/** What a sandbox that is ending looks like from its link. */
+function isLoss(error: unknown): boolean {
+  return (
+    isSandboxError(error, 'AGENT_UNAVAILABLE') ||
+    isSandboxError(error, 'SANDBOX_STATE_CONFLICT') ||
+    isSandboxError(error, 'SANDBOX_NOT_FOUND')
+  )
+}
+
+async function abortedWithin(signal: AbortSignal, withinMs: number): Promise<void> {
+  if (!signal.aborted) await sleep(withinMs, undefined, { signal }).catch(() => undefined)
 }
 
 function toEnded(status: ProcessStatus): Ended {

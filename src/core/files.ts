@@ -41,7 +41,7 @@ export class Files {
   /** Sorted by name. Absent path: the cwd. FILE_NOT_FOUND, PATH_NOT_DIRECTORY, PERMISSION_DENIED. */
   async list(id: string, path: string | undefined, { user, signal }: FileOptions = {}): Promise<FileEntry[]> {
     using target = this.#target(id, path ?? '.')
-    if (target.stopped) return this.#stopped.list(target.stopped, target.path, { signal })
+    if (target.stopped) return await this.#stopped.list(target.stopped, target.path, { signal })
     const { client, gone } = await this.#client(target.record, signal)
     const { entries, truncated } = await client.list(target.path, user || target.record.user, { signal: gone })
     if (truncated)
@@ -55,21 +55,21 @@ export class Files {
   /** The whole file, at most K2_MAX_FILE_MB. FILE_NOT_FOUND, PATH_IS_DIRECTORY, PATH_NOT_REGULAR_FILE, PERMISSION_DENIED, FILE_TOO_LARGE. */
   async read(id: string, path: string, { user, signal }: FileOptions = {}): Promise<Uint8Array> {
     using target = this.#target(id, path)
-    if (target.stopped) return this.#stopped.read(target.stopped, target.path, { signal })
+    if (target.stopped) return await this.#stopped.read(target.stopped, target.path, { signal })
     const { client, gone } = await this.#client(target.record, signal)
     const content = await client.readFile(target.path, user || target.record.user, { signal: gone })
     if (content.sizeBytes > this.#limitBytes) {
       content.body.close()
       throw tooLarge(this.#limitBytes)
     }
-    return content.body.bytes(this.#limitBytes)
+    return await content.body.bytes(this.#limitBytes)
   }
 
   /** Replaces or makes the file at once, with its parents, owned by the user. */
   async write(id: string, path: string, content: Uint8Array, { user, signal }: FileOptions = {}): Promise<void> {
     if (content.length > this.#limitBytes) throw tooLarge(this.#limitBytes)
     using target = this.#target(id, path)
-    if (target.stopped) return this.#stopped.write(target.stopped, target.path, content, { signal })
+    if (target.stopped) return await this.#stopped.write(target.stopped, target.path, content, { signal })
     const { client, gone } = await this.#client(target.record, signal)
     await client.writeFile(target.path, user || target.record.user, content, { signal: gone })
   }
@@ -87,7 +87,7 @@ export class Files {
     await client.remove(target.path, user || target.record.user, { recursive: true, signal: gone })
   }
 
-  /** `stopped` is set when the engine's archives are the way. Counts as use until disposed. */
+  /** `stopped` is set when the engine's archives are the way. Counts as use until disposed: await what is returned before that. */
   #target(id: string, path: string) {
     const known = this.#registry.require(id)
     const stopped = known.status === 'stopped' || known.status === 'failed' ? known : null

@@ -118,7 +118,7 @@ export class Sandboxes {
   ): Promise<Sandbox> {
     const { registry, activity, locks } = this.#parts
     using _use = activity.use(registry.require(id))
-    return locks.run(
+    return await locks.run(
       id,
       async () => {
         // Again: it may have been deleted while this waited.

@@ -55,7 +55,8 @@ export class StoppedFiles {
     await using opened = await this.#open(record, path, bounded(signal))
     requireRegular(opened.entry, path)
     if (opened.entry.sizeBytes > this.#limitBytes) throw tooLarge(this.#limitBytes)
-    return opened.entry.bytes()
+    // Awaited here: the archive is closed on the way out.
+    return await opened.entry.bytes()
   }
 
   /** Replaces or makes the file, with its parents. A file that is there keeps its mode. */
