@@ -126,6 +126,17 @@ export function describeCommands(live: Live): void {
     await waitFor('the command to be gone', async () => (await find()).exit_code === 1)
   })
 
+  test('clients that leave while their command is being started leave nothing', async () => {
+    const left = Array.from({ length: 60 }, (_, index) =>
+      live.api.command(box.id, 'sleep 36.25', { signal: AbortSignal.timeout(1 + (index % 20)) }).catch(() => undefined),
+    )
+    await Promise.all(left)
+    await waitFor('all of them to be gone', async () => {
+      const { stdout } = await live.api.command(box.id, 'pgrep -fx "sleep 36.25" || echo none')
+      return stdout === 'none\n'
+    })
+  })
+
   test('sixty-four at once answer each with their own', async () => {
     const answers = await Promise.all(
       Array.from({ length: 64 }, (_, index) => run(`sleep 0.1; echo ${index}; exit ${index}`)),
