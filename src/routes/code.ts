@@ -28,7 +28,7 @@ function toCode(body: CodeExecution): RunCode {
     language: body.language?.trim().toLowerCase() || undefined,
     cwd: body.cwd || undefined,
     envs: body.envs,
-    timeoutMs: (body.timeout || DEFAULT_TIMEOUT_SECONDS) * 1000,
+    timeoutMs: Math.ceil((body.timeout || DEFAULT_TIMEOUT_SECONDS) * 1000),
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
   }

@@ -24,7 +24,7 @@ function toCommand(body: CommandExecution): RunCommand {
     command: body.command,
     cwd: body.cwd || undefined,
     envs: body.envs,
-    timeoutMs: body.timeout ? body.timeout * 1000 : undefined,
+    timeoutMs: body.timeout ? Math.ceil(body.timeout * 1000) : undefined,
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
   }
