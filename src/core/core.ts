@@ -90,6 +90,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     async close(withinMs) {
       expiry.close()
       await watch.close()
+      await executions.close()
       await removals.settle(withinMs)
       removals.close()
       live.close()

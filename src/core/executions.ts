@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd } from '../agent/run-to-end.ts'
 import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
@@ -58,6 +58,9 @@ export interface ExecutionParts {
  */
 export class Executions {
   readonly #parts: ExecutionParts
+  readonly #kills = new Set<Promise<void>>()
+  /** One a run: aborted by `close`. A signal that all runs share would keep a trace of each. */
+  readonly #running = new Set<AbortController>()
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts
@@ -75,7 +78,9 @@ export class Executions {
     const processId = `p${randomBytes(9).toString('base64url')}`
     const timeoutMs = execution.timeoutMs || 0
     const late = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs + TIMEOUT_MARGIN_MS) : undefined
-    const signals = [gone, options.signal, late].filter((signal) => signal !== undefined)
+    const end = new AbortController()
+    this.#running.add(end)
+    const signals = [gone, end.signal, options.signal, late].filter((signal) => signal !== undefined)
     const signal = AbortSignal.any(signals)
     const request = {
       id: processId,
@@ -92,17 +97,32 @@ export class Executions {
     } catch (error) {
       if (isLoss(error)) await abortedWithin(gone, GONE_LIMIT_MS)
       if (gone.aborted) throw gone.reason
-      if (signal.aborted) void this.#kill(record, processId)
+      if (signal.aborted) {
+        const kill = this.#kill(record, processId)
+        this.#kills.add(kill)
+        void kill.finally(() => this.#kills.delete(kill))
+      }
       if (late?.aborted)
         throw new SandboxError(
           'AGENT_UNAVAILABLE',
           `the sandbox's agent did not end the program after ${timeoutMs} ms; restart the sandbox`,
         )
       throw error
+    } finally {
+      this.#running.delete(end)
     }
   }
 
-  /** The owner of a kill that nobody waits for. */
+  /** Ends what still runs as if its clients had left, and waits until it is killed. */
+  async close(): Promise<void> {
+    const why = new SandboxError('SHUTTING_DOWN', 'the server is stopping', { details: { retryAfterSeconds: 5 } })
+    for (const end of this.#running) end.abort(why)
+    // Their callers hear of it in this turn, and begin the kills.
+    await nextTurn()
+    await Promise.all(this.#kills)
+  }
+
+  /** The owner of a kill that nobody waits for; never rejects. */
   async #kill(record: SandboxRecord, processId: string): Promise<void> {
     const signal = AbortSignal.timeout(KILL_LIMIT_MS)
     try {
