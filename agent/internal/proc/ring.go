@@ -241,6 +241,9 @@ func (r *ring) follow(offset int64, withTime bool) (*Follower, bool) {
 	if r.finished {
 		f.until = r.end
 	}
+	if r.finished || offset < r.end {
+		wake(f.wake)
+	}
 	if r.followers == nil {
 		r.followers = map[*Follower]struct{}{}
 	}
