@@ -32,12 +32,15 @@ export class Activity {
     this.#timer.unref()
   }
 
-  /** Counts as use from now until the returned object is disposed. */
+  /** Counts as use from now until the returned object is disposed, the first time. */
   use(record: SandboxRecord): Disposable {
     this.touch(record)
     this.#uses.set(record.id, (this.#uses.get(record.id) ?? 0) + 1)
+    let over = false
     return {
       [Symbol.dispose]: () => {
+        if (over) return
+        over = true
         const left = (this.#uses.get(record.id) ?? 1) - 1
         if (left > 0) this.#uses.set(record.id, left)
         else this.#uses.delete(record.id)

@@ -117,13 +117,15 @@ export class Sandboxes {
     change: (record: SandboxRecord) => Promise<void>,
   ): Promise<Sandbox> {
     const { registry, activity, locks } = this.#parts
-    using _use = activity.use(registry.require(id))
+    using use = activity.use(registry.require(id))
     return await locks.run(
       id,
       async () => {
         // Again: it may have been deleted while this waited.
         const record = registry.require(id)
         await change(record)
+        // What the caller is told holds from the answer on: this use is over then.
+        use[Symbol.dispose]()
         return this.#view(registry.require(id))
       },
       { signal },
@@ -169,9 +171,22 @@ export class Sandboxes {
 
   async #stop(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
     const { engine, registry, live } = this.#parts
-    if (record.status === 'stopped' || record.ref === null) return
-    if (record.status === 'running') await this.#endProcesses(record, signal)
-    await engine.stop(record.id, record.ref, { signal })
+    const { ref } = record
+    if (record.status === 'stopped' || ref === null) return
+    if (record.status === 'running') {
+      // Before anything is ended: an agent that has shut down starts nothing any more, also when the engine's part fails.
+      await engine.inspect(record.id, ref, { signal })
+      await this.#endProcesses(record)
+    }
+    try {
+      // From here on without the caller's signal: what is half stopped is of no use to anybody.
+      await engine.stop(record.id, ref)
+    } catch (error) {
+      registry.update(record.id, {
+        reason: 'a stop ended its processes and was then cut off; stop or restart it again',
+      })
+      throw error
+    }
     registry.update(record.id, { status: 'stopped', reason: null })
     live.end(
       record.id,
@@ -180,15 +195,13 @@ export class Sandboxes {
   }
 
   /** The agent's graceful phase. What it can't end in time, the engine's stop does. */
-  async #endProcesses(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
+  async #endProcesses(record: SandboxRecord): Promise<void> {
     const { live, stopGraceMs, log } = this.#parts
-    const limit = AbortSignal.timeout(stopGraceMs + SHUTDOWN_MARGIN_MS)
+    const signal = AbortSignal.timeout(stopGraceMs + SHUTDOWN_MARGIN_MS)
     try {
-      const bounded = signal ? AbortSignal.any([signal, limit]) : limit
-      const client = await live.client(record, { signal: bounded })
-      await client.shutdown(stopGraceMs, { signal: bounded })
+      const client = await live.client(record, { signal })
+      await client.shutdown(stopGraceMs, { signal })
     } catch (err) {
-      signal?.throwIfAborted()
       log.warn({ sandbox: record.id, err }, 'the agent did not end the processes, stopping anyway')
     }
   }

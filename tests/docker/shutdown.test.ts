@@ -77,11 +77,7 @@ describe('a second server', () => {
 
   test('on the same port is refused with a sentence', async () => {
     const port = new URL(live.server.url).port
-    const second = live.server.spawn({
-      K2_PORT: port,
-      K2_DATA_DIR: `${live.server.dataDir}/other`,
-      K2_INSTANCE: `${live.server.instance}-b`,
-    })
+    const second = live.server.spawn({ K2_ENGINE: 'local', K2_PORT: port, K2_DATA_DIR: `${live.server.dataDir}/other` })
     let said = ''
     second.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text

@@ -94,6 +94,21 @@ export function describeLifecycle(live: Live): void {
     await live.api.delete(id)
   })
 
+  test('a client that leaves in the middle of a stop does not leave it half stopped', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    const stubborn = 'trap "" TERM; touch ready; while :; do sleep 0.1; done'
+    const ended = live.api.send('POST', `/sandboxes/${id}/command`, { command: stubborn })
+    await waitFor('the trap', async () => (await live.api.names(id)).includes('ready'))
+    const leaving = { signal: AbortSignal.timeout(300) }
+    await expect(live.api.json('POST', `/sandboxes/${id}/actions`, { action: 'stop' }, leaving)).rejects.toThrow()
+    await waitFor('the stop', async () => (await live.api.get(id)).status === 'stopped')
+    // Whichever is seen first: its end, or that of its sandbox.
+    expect((await ended).text).toMatch(/"reason":"killed"|"SANDBOX_STATE_CONFLICT"/)
+    expect(await live.api.action(id, 'start')).toMatchObject({ status: 'running' })
+    expect(await live.api.output(id, 'echo works')).toBe('works')
+    await live.api.delete(id)
+  })
+
   test('kill answers killed, and it is gone', async () => {
     const { sandbox_id: id } = await live.api.create()
     expect(await live.api.action(id, 'kill')).toMatchObject({ sandbox_id: id, status: 'killed', expires_at: null })

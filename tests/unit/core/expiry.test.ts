@@ -55,6 +55,7 @@ test('a sandbox does not age while it is used, and has its whole time from the e
   const short = activity.use(one)
   later(1000)
   short[Symbol.dispose]()
+  short[Symbol.dispose]()
   later(1000)
   expect(activity.expiresAt(one)).toBeNull()
   expect(ended).toEqual([])
