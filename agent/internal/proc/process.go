@@ -23,8 +23,8 @@ type Process struct {
 	oomBefore int64
 	scriptDir string
 
-	stdin   *os.File // nil unless "pipe"
-	stdinMu sync.Mutex
+	stdin     *os.File      // nil unless "pipe"
+	stdinTurn chan struct{} // capacity 1: writers take turns
 
 	launched chan struct{} // closed when started, or when that failed
 	pid      int           // written before launched is closed and before the table knows it; 0: it failed
@@ -54,6 +54,12 @@ func (p *Process) isLaunched() bool {
 	default:
 		return false
 	}
+}
+
+func (p *Process) isFinished() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.finished
 }
 
 // Follow reads the output from a payload offset on; false when the offset lies in the future.

@@ -49,7 +49,10 @@ func (t *Table) Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{ID: spec.ID, table: t, user: user, launched: make(chan struct{}), done: make(chan struct{}), ring: newRing(spec.BufferBytes, 2)}
+	p := &Process{
+		ID: spec.ID, table: t, user: user, ring: newRing(spec.BufferBytes, 2), stdinTurn: make(chan struct{}, 1),
+		launched: make(chan struct{}), done: make(chan struct{}),
+	}
 	if t.tagger.works {
 		p.tag = t.tagger.random()
 	}
@@ -158,7 +161,7 @@ func (p *Process) launch(spec Spec) error {
 	if err != nil {
 		return fault.Of(err, "opening pipes")
 	}
-	p.openPipes = 2
+	p.openPipes, p.stdin = 2, pipes.stdin
 	p.oomBefore = p.table.oom.read()
 	err = p.fork(path, argv, environment(spec.Env, p.user), pipes)
 	pipes.closeChildEnds()
@@ -166,7 +169,6 @@ func (p *Process) launch(spec Spec) error {
 		pipes.closeOurEnds()
 		return startError(err, p.user, spec, argv[0], path)
 	}
-	p.stdin = pipes.stdin
 	go p.pump(pipes.stdout, 1, 0)
 	go p.pump(pipes.stderr, 2, 1)
 	p.afterStart(spec)

@@ -17,11 +17,22 @@ func (p *Process) WriteStdin(ctx context.Context, body io.Reader, closeAfter boo
 	if p.stdin == nil {
 		return fault.New(fault.StdinClosed, "process %q was started without a standard input", p.ID)
 	}
-	p.stdinMu.Lock()
-	defer p.stdinMu.Unlock()
-	stop := context.AfterFunc(ctx, func() { _ = p.stdin.SetWriteDeadline(time.Unix(1, 0)) })
+	select {
+	case p.stdinTurn <- struct{}{}:
+		defer func() { <-p.stdinTurn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.done: // its pipe is closed
+		return fault.New(fault.StdinClosed, "process %q has ended", p.ID)
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = p.stdin.SetWriteDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
 	_, err := io.CopyBuffer(struct{ io.Writer }{p.stdin}, body, make([]byte, 32<<10))
-	if !stop() && ctx.Err() != nil {
+	if !stop() {
+		<-interrupted // else it could hit the next writer
 		_ = p.stdin.SetWriteDeadline(time.Time{})
 	}
 	switch {

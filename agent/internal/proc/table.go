@@ -106,7 +106,29 @@ func (t *Table) reserve(p *Process) error {
 	if p.tag != 0 {
 		t.tags[p.tag] = true
 	}
+	if len(t.tags) > len(t.byID)+maxIdleTags {
+		t.pruneTagsLocked()
+	}
 	return nil
+}
+
+// maxIdleTags bounds the tags of forgotten processes whose leftovers may live; pruning reads all of /proc.
+const maxIdleTags = 128
+
+// pruneTagsLocked forgets the tags that nothing carries any more. t.mu held.
+func (t *Table) pruneTagsLocked() {
+	keep := map[uint64]bool{}
+	for _, s := range snapshot(t.self) {
+		if t.tags[s.tag] {
+			keep[s.tag] = true
+		}
+	}
+	for _, p := range t.byID {
+		if p.tag != 0 {
+			keep[p.tag] = true
+		}
+	}
+	t.tags = keep
 }
 
 func (t *Table) unreserve(p *Process) {
@@ -135,18 +157,16 @@ func (t *Table) keepFinished(p *Process, keep time.Duration) {
 // forget removes a finished process; its leftovers live on, their output is thrown away. Idempotent.
 func (t *Table) forget(p *Process) {
 	t.mu.Lock()
-	if t.byID[p.ID] != p {
-		t.mu.Unlock()
-		return
+	if t.byID[p.ID] == p {
+		delete(t.byID, p.ID)
 	}
-	delete(t.byID, p.ID)
 	for i, q := range t.finished {
 		if q == p {
 			t.finished = append(t.finished[:i], t.finished[i+1:]...)
 			break
 		}
 	}
-	if p.leftovers == 0 {
+	if p.isFinished() && p.leftovers == 0 {
 		delete(t.tags, p.tag)
 	}
 	timer := p.keepTimer

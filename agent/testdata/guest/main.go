@@ -1,0 +1,53 @@
+// Command guest is all that the image of the container tests holds: a static program that behaves badly on request.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+func main() {
+	mode := "hello"
+	if len(os.Args) > 1 {
+		mode = os.Args[1]
+	}
+	switch mode {
+	case "hello":
+		status, _ := os.ReadFile("/proc/self/status")
+		for _, line := range strings.Split(string(status), "\n") {
+			if strings.HasPrefix(line, "CapEff") || strings.HasPrefix(line, "NoNewPrivs") {
+				fmt.Println(line)
+			}
+		}
+		fmt.Println("hello", os.Getuid(), os.Getgid(), os.Getenv("HOME"))
+	case "sleep":
+		time.Sleep(time.Hour)
+	case "bomb": // fills the process table and keeps trying
+		for {
+			if exec.Command("/guest", "sleep").Start() != nil {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	case "memory":
+		var all [][]byte
+		for {
+			b := make([]byte, 1<<20)
+			for i := range b {
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+	case "touch": // what the agent's own things look like from inside
+		_, err1 := os.ReadFile("/proc/1/environ")
+		_, err2 := os.Readlink("/proc/1/fd/0")
+		_, err3 := os.OpenFile("/proc/1/fd/2", os.O_WRONLY, 0)
+		_, err4 := os.OpenFile("/proc/1/mem", os.O_RDWR, 0)
+		fmt.Println(err1 != nil, err2 != nil, err3 != nil, err4 != nil)
+		if p, err := os.FindProcess(1); err == nil {
+			_ = p.Kill()
+		}
+	}
+}
