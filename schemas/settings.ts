@@ -143,6 +143,12 @@ export const Settings = Type.Object({
     maximum: 256,
     description: 'Largest file, in MiB, that the filesystem endpoint reads or writes.',
   }),
+  BUFFER_MB: Type.Integer({
+    default: 256,
+    minimum: 16,
+    description:
+      'MiB of bodies, outputs and files that all requests together may hold (copies on the way out take about three times as much again). Beyond it: 503, and output is cut.',
+  }),
   SHUTDOWN_GRACE: Type.Integer({
     default: 10,
     minimum: 0,

@@ -11,10 +11,12 @@ import { guardOrigins } from './http/guard.ts'
 import { HTTP_DEFAULTS, type HttpConfig } from './http/http-config.ts'
 import { parseJsonBodies } from './http/json-body.ts'
 import { logRequests } from './http/logger.ts'
+import { boundMemory } from './http/memory.ts'
 import { answerUnknownRoutes } from './http/not-found.ts'
 import { documentRoutes } from './http/openapi.ts'
 import { answerWithProblems } from './http/problem.ts'
 import { serverOptions } from './http/server-options.ts'
+import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
@@ -66,6 +68,8 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
   answerWithProblems(app)
   finishBeforeClose(app, { graceMs: config.shutdownGraceMs })
   guardOrigins(app, config)
+  const memory = new MemoryBudget({ limitBytes: config.bufferBytes })
+  boundMemory(app, memory, config)
   answerUnknownRoutes(app)
   parseJsonBodies(app)
 
@@ -77,9 +81,13 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(healthRoutes, { health: deps.health, version })
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
-    await api.register(codeRoutes, { code: deps.code })
-    await api.register(commandRoutes, { commands: deps.commands })
-    await api.register(filesystemRoutes, { files: deps.files, fileBodyLimitBytes: config.fileBodyLimitBytes })
+    await api.register(codeRoutes, { code: deps.code, memory })
+    await api.register(commandRoutes, { commands: deps.commands, memory })
+    await api.register(filesystemRoutes, {
+      files: deps.files,
+      fileBodyLimitBytes: config.fileBodyLimitBytes,
+      memory,
+    })
     await api.register(processRoutes, { processes: deps.processes })
   })
   await app.ready()

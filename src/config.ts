@@ -35,6 +35,7 @@ export interface Config {
     diskMb: number
     outputBytes: number
     fileBytes: number
+    bufferBytes: number
     sandboxes: number
     starts: number
     queuedStarts: number
@@ -149,6 +150,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       diskMb: settings.MAX_DISK_MB,
       outputBytes: settings.MAX_OUTPUT_KB * 1024,
       fileBytes: settings.MAX_FILE_MB * 1024 * 1024,
+      bufferBytes: settings.BUFFER_MB * 1024 * 1024,
       sandboxes: settings.MAX_SANDBOXES,
       starts: settings.MAX_STARTS,
       queuedStarts: settings.MAX_QUEUED_STARTS,

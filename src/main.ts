@@ -29,7 +29,7 @@ async function start(config: Config): Promise<void> {
 
   const core = createCore({ config: enforceable(config, info), engine, store, log: logger })
   await core.open({ signal })
-  const { fileBytes } = config.limits
+  const { fileBytes, bufferBytes } = config.limits
   const app = await buildApp({
     ...core,
     config: {
@@ -37,6 +37,7 @@ async function start(config: Config): Promise<void> {
       allowedOrigins: config.allowedOrigins,
       shutdownGraceMs: config.shutdownGraceMs,
       fileBodyLimitBytes: fileBytes * BODY_OVERHEAD,
+      bufferBytes,
     },
     health: { info, engineAvailable: () => core.engineAvailable() },
     logger,

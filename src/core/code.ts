@@ -30,7 +30,7 @@ export class Code {
   }
 
   /** LANGUAGE_UNAVAILABLE when the server or the image has no way to run it. A program that fails is a result with `error`. */
-  async run(id: string, request: RunCode, { signal }: CallOptions = {}): Promise<CodeResult> {
+  async run(id: string, request: RunCode, { signal, memory }: CallOptions = {}): Promise<CodeResult> {
     const language = requireLanguage(request.language)
     const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#rules)
     const { cwd: home, imageEnv, envs: own } = this.#registry.require(id)
@@ -39,8 +39,8 @@ export class Code {
     const env = { ...imageEnv, ...own, ...request.envs }
     const timeoutMs = request.timeoutMs || DEFAULT_TIMEOUT_MS
     const logs = {
-      stdout: new LogLines({ limitBytes, error: false }),
-      stderr: new LogLines({ limitBytes, error: true }),
+      stdout: new LogLines({ limitBytes, error: false, memory }),
+      stderr: new LogLines({ limitBytes, error: true, memory }),
     }
     let timestampMs = Date.now()
     const onOutput = (event: OutputEvent) => {

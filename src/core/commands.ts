@@ -22,10 +22,10 @@ export class Commands {
    * Runs `/bin/sh -c command` (a longer one as a file) and waits. A program's non-zero exit is a result; a timeout is one with exit code 124 and what
    * was printed so far. CWD_NOT_FOUND, USER_NOT_FOUND, COMMAND_NOT_FOUND (the image has no /bin/sh), SANDBOX_*.
    */
-  async run(id: string, request: RunCommand, { signal }: CallOptions = {}): Promise<CommandResult> {
+  async run(id: string, request: RunCommand, { signal, memory }: CallOptions = {}): Promise<CommandResult> {
     const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#rules)
-    const stdout = new OutputBuffer({ limitBytes })
-    const stderr = new OutputBuffer({ limitBytes })
+    const stdout = new OutputBuffer({ limitBytes, memory })
+    const stderr = new OutputBuffer({ limitBytes, memory })
     const { cwd, envs, user, timeoutMs } = request
     const ended = await this.#executions
       .run(

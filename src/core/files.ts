@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { Activity } from './activity.ts'
-import { tooLarge } from './file-limit.ts'
+import { noRoom, tooLarge, UNCOUNTED_BYTES } from './file-limit.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { CallOptions, FileEntry } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
@@ -53,16 +53,16 @@ export class Files {
   }
 
   /** The whole file, at most K2_MAX_FILE_MB. FILE_NOT_FOUND, PATH_IS_DIRECTORY, PATH_NOT_REGULAR_FILE, PERMISSION_DENIED, FILE_TOO_LARGE. */
-  async read(id: string, path: string, { user, signal }: FileOptions = {}): Promise<Uint8Array> {
+  async read(id: string, path: string, { user, signal, memory }: FileOptions = {}): Promise<Uint8Array> {
     using target = this.#target(id, path)
-    if (target.stopped) return await this.#stopped.read(target.stopped, target.path, { signal })
+    if (target.stopped) return await this.#stopped.read(target.stopped, target.path, { signal, memory })
     const { client, gone } = await this.#client(target.record, signal)
     const content = await client.readFile(target.path, user || target.record.user, { signal: gone })
     if (content.sizeBytes > this.#limitBytes) {
       content.body.close()
       throw tooLarge(this.#limitBytes)
     }
-    return await content.body.bytes(this.#limitBytes)
+    return await collect(content.body, this.#limitBytes, memory)
   }
 
   /** Replaces or makes the file at once, with its parents, owned by the user. */
@@ -102,4 +102,21 @@ export class Files {
     const bounded = signal ? AbortSignal.any([signal, gone]) : gone
     return { client: await this.#live.client(record, { signal: bounded }), gone: bounded }
   }
+}
+
+/** All of a body, whose announced size is only a hint: files grow, and those in /proc have none. */
+async function collect(
+  body: AsyncIterable<Buffer>,
+  limitBytes: number,
+  memory: CallOptions['memory'],
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    sizeBytes += chunk.length
+    if (sizeBytes > limitBytes) throw tooLarge(limitBytes)
+    if (sizeBytes > UNCOUNTED_BYTES && memory?.take(chunk.length) === false) throw noRoom()
+  }
+  return Buffer.concat(chunks, sizeBytes)
 }

@@ -1,12 +1,17 @@
 import { LineSplitter } from '../lib/line-splitter.ts'
+import type { MemoryLease } from '../lib/memory-budget.ts'
 import type { LogLine } from './model.ts'
 
 /** What a line costs beside its text, so that millions of empty ones stay within the limit. */
 const LINE_OVERHEAD_BYTES = 64
+const GRANT_BYTES = 64 * 1024
 
 /** One stream of a run as lines with the time of their first byte. Past the limit its middle is left out: first and last halves stay. */
 export class LogLines {
-  readonly #halfBytes: number
+  #halfBytes: number
+  readonly #lease: Pick<MemoryLease, 'take'> | undefined
+  /** What may be kept without asking again; the first part is free. */
+  #grantedBytes = GRANT_BYTES
   readonly #error: boolean
   readonly #splitter = new LineSplitter()
   readonly #head: LogLine[] = []
@@ -17,9 +22,15 @@ export class LogLines {
   #tailBytes = 0
   #leftOut = 0
 
-  constructor({ limitBytes, error }: { limitBytes: number; error: boolean }) {
+  /** `memory` is asked before more is kept; where it has no room, what is kept stays as long as it is. */
+  constructor({
+    limitBytes,
+    error,
+    memory,
+  }: { limitBytes: number; error: boolean; memory?: Pick<MemoryLease, 'take'> | undefined }) {
     this.#halfBytes = limitBytes / 2
     this.#error = error
+    this.#lease = memory
   }
 
   get truncated(): boolean {
@@ -59,6 +70,7 @@ export class LogLines {
   #add(line: string, timestampMs: number): void {
     const entry = { line, error: this.#error, timestampMs }
     const cost = line.length + LINE_OVERHEAD_BYTES
+    this.#grant(cost)
     if (this.#tail.length === 0 && this.#headBytes + cost <= this.#halfBytes) {
       this.#head.push(entry)
       this.#headBytes += cost
@@ -75,5 +87,12 @@ export class LogLines {
       this.#tail = this.#tail.slice(this.#dropped)
       this.#dropped = 0
     }
+  }
+
+  #grant(cost: number): void {
+    if (this.#headBytes + this.#tailBytes + cost <= this.#grantedBytes || this.#grantedBytes >= this.#halfBytes * 2)
+      return
+    if (this.#lease?.take(GRANT_BYTES) === false) this.#halfBytes = Math.min(this.#halfBytes, this.#grantedBytes / 2)
+    else this.#grantedBytes += GRANT_BYTES
   }
 }

@@ -3,10 +3,13 @@
  * Times are milliseconds, sizes bytes unless the name says otherwise; `null` means "none".
  */
 import type { Network, Resources } from '../engine/types.ts'
+import type { MemoryLease } from '../lib/memory-budget.ts'
 
 export interface CallOptions {
   /** The client's: aborted when it has gone. */
   signal?: AbortSignal | undefined
+  /** Asked before much is held for the answer. Absent: as much as the limits of the call allow. */
+  memory?: Pick<MemoryLease, 'take'> | undefined
 }
 
 export type SandboxStatus = 'creating' | 'running' | 'paused' | 'stopped' | 'failed'

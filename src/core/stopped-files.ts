@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { Engine } from '../engine/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { type NewTarEntry, readTar, type TarEntry, writeTar } from '../lib/tar.ts'
-import { tooLarge } from './file-limit.ts'
+import { noRoom, tooLarge, UNCOUNTED_BYTES } from './file-limit.ts'
 import type { CallOptions, FileEntry } from './model.ts'
 import type { SandboxRecord } from './record.ts'
 
@@ -51,10 +51,12 @@ export class StoppedFiles {
     return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   }
 
-  async read(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<Uint8Array> {
+  async read(record: SandboxRecord, path: string, { signal, memory }: CallOptions): Promise<Uint8Array> {
     await using opened = await this.#open(record, path, bounded(signal))
     requireRegular(opened.entry, path)
-    if (opened.entry.sizeBytes > this.#limitBytes) throw tooLarge(this.#limitBytes)
+    const { sizeBytes } = opened.entry
+    if (sizeBytes > this.#limitBytes) throw tooLarge(this.#limitBytes)
+    if (sizeBytes > UNCOUNTED_BYTES && memory?.take(sizeBytes) === false) throw noRoom()
     // Awaited here: the archive is closed on the way out.
     return await opened.entry.bytes()
   }

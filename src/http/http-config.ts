@@ -18,6 +18,10 @@ export interface HttpConfig {
   keepAliveTimeoutMs: number
   /** All headers of a request together, request line included. */
   maxHeaderBytes: number
+  /** Bodies, outputs and files that all requests together may hold. */
+  bufferBytes: number
+  /** An answer of which the client has taken nothing for so long is cut. */
+  stalledMs: number
   /** Connections at once; more are dropped by the kernel's hand. */
   maxConnections: number
 }
@@ -34,5 +38,7 @@ export const HTTP_DEFAULTS: HttpConfig = {
   headersTimeoutMs: 10_000,
   keepAliveTimeoutMs: 65_000,
   maxHeaderBytes: 16 * 1024,
+  bufferBytes: 256 * MIB,
+  stalledMs: 60_000,
   maxConnections: 4096,
 }

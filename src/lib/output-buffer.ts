@@ -1,21 +1,24 @@
+import type { MemoryLease } from './memory-budget.ts'
+
 /** What a buffer begins with; it doubles up to its limit. Most programs print little. */
 const FIRST_BYTES = 512
+/** So much is always there, without asking: what most programs print is never cut because of others. */
+const FREE_BYTES = 64 * 1024
 
 /**
  * A byte stream of any length in bounded memory: all of it up to `limitBytes`, else its first and its last half, with a line
  * between them that says how much is missing. Takes its own copy of what is written.
  */
 export class OutputBuffer {
-  readonly #limitBytes: number
   readonly #head: Ring
   readonly #tail: Ring
   #totalBytes = 0
 
-  constructor({ limitBytes }: { limitBytes: number }) {
+  /** `memory` is asked before the buffer grows; where it has no room, what is kept stays as long as it is. */
+  constructor({ limitBytes, memory }: { limitBytes: number; memory?: Pick<MemoryLease, 'take'> | undefined }) {
     const headBytes = Math.ceil(limitBytes / 2)
-    this.#limitBytes = limitBytes
-    this.#head = new Ring(headBytes)
-    this.#tail = new Ring(limitBytes - headBytes)
+    this.#head = new Ring(headBytes, memory)
+    this.#tail = new Ring(limitBytes - headBytes, memory)
   }
 
   /** Of all that was written. */
@@ -25,43 +28,51 @@ export class OutputBuffer {
 
   /** Some of it is not kept. */
   get truncated(): boolean {
-    return this.#totalBytes > this.#limitBytes
+    return this.#totalBytes > this.#head.sizeBytes + this.#tail.sizeBytes
   }
 
   write(bytes: Uint8Array): void {
     this.#totalBytes += bytes.length
-    const room = this.#head.roomBytes
+    const room = this.#head.makeRoom(bytes.length)
     if (room > 0) this.#head.append(bytes.subarray(0, room))
     if (bytes.length > room) this.#tail.append(bytes.subarray(room))
   }
 
   /** What is kept, with the line in the place of what is not: that line comes on top of the limit. */
   bytes(): Buffer {
-    const left = this.#totalBytes - this.#limitBytes
+    const left = this.#totalBytes - this.#head.sizeBytes - this.#tail.sizeBytes
     const marker = Buffer.from(left > 0 ? `\n[... ${left} bytes left out ...]\n` : '')
     return Buffer.concat([...this.#head.parts(), marker, ...this.#tail.parts()])
   }
 }
 
-/** The last `limitBytes` of what was appended. */
+/** The last `limitBytes` of what was appended, or fewer where memory was refused. */
 class Ring {
-  readonly #limitBytes: number
+  #limitBytes: number
+  readonly #lease: Pick<MemoryLease, 'take'> | undefined
   #memory = Buffer.alloc(0)
   #start = 0
   #sizeBytes = 0
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, lease: Pick<MemoryLease, 'take'> | undefined) {
     this.#limitBytes = limitBytes
+    this.#lease = lease
   }
 
-  get roomBytes(): number {
-    return this.#limitBytes - this.#sizeBytes
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** Grows where it may; how many of so many bytes can be appended with nothing lost. */
+  makeRoom(bytes: number): number {
+    this.#grow(Math.min(this.#limitBytes, this.#sizeBytes + bytes))
+    return Math.min(bytes, this.#limitBytes - this.#sizeBytes)
   }
 
   append(bytes: Uint8Array): void {
+    this.makeRoom(bytes.length)
     const kept = bytes.subarray(Math.max(0, bytes.length - this.#limitBytes))
-    this.#grow(Math.min(this.#limitBytes, this.#sizeBytes + kept.length))
-    const dropped = Math.max(0, kept.length - this.roomBytes)
+    const dropped = Math.max(0, kept.length - (this.#limitBytes - this.#sizeBytes))
     const capacity = this.#memory.length
     const end = (this.#start + this.#sizeBytes) % (capacity || 1)
     const first = kept.subarray(0, capacity - end)
@@ -80,9 +91,14 @@ class Ring {
   /** Nothing was dropped as long as there is something to grow, so the bytes begin at 0. */
   #grow(neededBytes: number): void {
     if (neededBytes <= this.#memory.length) return
-    const grown = Buffer.allocUnsafeSlow(
-      Math.min(this.#limitBytes, Math.max(FIRST_BYTES, neededBytes, this.#memory.length * 2)),
-    )
+    const wanted = Math.min(this.#limitBytes, Math.max(FIRST_BYTES, neededBytes, this.#memory.length * 2))
+    const counted = Math.max(0, wanted - FREE_BYTES) - Math.max(0, this.#memory.length - FREE_BYTES)
+    if (counted > 0 && this.#lease?.take(counted) === false) {
+      this.#limitBytes = Math.max(this.#memory.length, FREE_BYTES)
+      this.#grow(Math.min(neededBytes, this.#limitBytes))
+      return
+    }
+    const grown = Buffer.allocUnsafeSlow(wanted)
     grown.set(this.#memory.subarray(0, this.#sizeBytes))
     this.#memory = grown
   }

@@ -2,23 +2,25 @@ import { CodeExecution, ExecutionResponse, type LogLine as LogLineAnswer } from 
 import { Ref } from '../../schemas/typebox.ts'
 import type { CallOptions, CodeResult, LogLine, RunCode } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
-import { clientGone } from '../http/client-gone.ts'
+import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { timestamp } from '../http/timestamp.ts'
+import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
 import { usageAnswer } from './execution-answer.ts'
 import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface CodeRoutesOptions {
   code: { run(id: string, code: RunCode, options: CallOptions): Promise<CodeResult> }
+  memory: MemoryBudget
 }
 
 /** Of the contract, for an absent timeout and for 0. */
 const DEFAULT_TIMEOUT_SECONDS = 300
 
-export async function codeRoutes(app: TypedApp, { code }: CodeRoutesOptions): Promise<void> {
+export async function codeRoutes(app: TypedApp, { code, memory }: CodeRoutesOptions): Promise<void> {
   app.post('/sandboxes/:sandbox_id/code', { schema: runCode }, async ({ params, body }, reply) =>
-    codeAnswer(await code.run(params.sandbox_id, toCode(body), { signal: clientGone(reply) })),
+    codeAnswer(await code.run(params.sandbox_id, toCode(body), callOptions(reply, memory))),
   )
 }
 

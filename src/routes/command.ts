@@ -2,19 +2,21 @@ import { CommandExecution, CommandResponse } from '../../schemas/command.ts'
 import { Ref } from '../../schemas/typebox.ts'
 import type { CallOptions, CommandResult, RunCommand } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
-import { clientGone } from '../http/client-gone.ts'
+import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
+import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
 import { encodeBytes, usageAnswer } from './execution-answer.ts'
 import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface CommandRoutesOptions {
   commands: { run(id: string, command: RunCommand, options: CallOptions): Promise<CommandResult> }
+  memory: MemoryBudget
 }
 
-export async function commandRoutes(app: TypedApp, { commands }: CommandRoutesOptions): Promise<void> {
+export async function commandRoutes(app: TypedApp, { commands, memory }: CommandRoutesOptions): Promise<void> {
   app.post('/sandboxes/:sandbox_id/command', { schema: runCommand }, async ({ params, body }, reply) => {
-    const result = await commands.run(params.sandbox_id, toCommand(body), { signal: clientGone(reply) })
+    const result = await commands.run(params.sandbox_id, toCommand(body), callOptions(reply, memory))
     return commandAnswer(result, body.encoding ?? 'utf-8')
   })
 }

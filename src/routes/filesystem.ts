@@ -4,9 +4,10 @@ import { Ref } from '../../schemas/typebox.ts'
 import type { CallOptions, FileEntry } from '../core/model.ts'
 import { SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
-import { clientGone } from '../http/client-gone.ts'
+import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
+import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { decodeBase64 } from './decode-base64.ts'
 import { encodeBytes } from './execution-answer.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
@@ -24,14 +25,15 @@ export interface FilesystemRoutesOptions {
     remove(id: string, path: string, options: FileCallOptions): Promise<void>
   }
   fileBodyLimitBytes: number
+  memory: MemoryBudget
 }
 
 export async function filesystemRoutes(app: TypedApp, options: FilesystemRoutesOptions): Promise<void> {
-  const { files, fileBodyLimitBytes } = options
+  const { files, fileBodyLimitBytes, memory } = options
   const route = { schema: accessFiles, bodyLimit: fileBodyLimitBytes }
   app.post('/sandboxes/:sandbox_id/filesystem', route, async ({ params, body }, reply): Promise<FileSystemResponse> => {
     const id = params.sandbox_id
-    const call = { signal: clientGone(reply), user: body.user }
+    const call = { ...callOptions(reply, memory), user: body.user }
     switch (body.action) {
       case 'list': {
         const entries = await files.list(id, body.path || undefined, call)
