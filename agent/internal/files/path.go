@@ -153,7 +153,11 @@ func openStepwise(dirfd int, path string, flags int) (int, error) {
 		}
 		rest = target + "/" + rest
 	}
-	return sys.Openat(sys.AT_FDCWD, done+"/", flags&^syscall.O_NOFOLLOW, 0)
+	if done == "" || strings.HasSuffix(path, "/") {
+		done += "/"
+	}
+	// O_NOFOLLOW: the last name was no link a moment ago.
+	return sys.Openat(sys.AT_FDCWD, done, flags|syscall.O_NOFOLLOW, 0)
 }
 
 // openParent opens the folder of path and returns the last name. Fails for the root and names that are no names.
