@@ -62,10 +62,7 @@ export async function settle(
   const record = registry.find(id)
   if (record === undefined || record.ref === null || record.status === 'creating' || record.status === 'deleting')
     return
-  const now = await engine.inspect(id, record.ref, { signal }).catch((error: unknown) => {
-    if (error instanceof SandboxError && error.code === 'SANDBOX_NOT_FOUND') return undefined
-    throw error
-  })
+  const now = await inspected(engine, { id, ref: record.ref }, { signal })
   if (!differs(record, now)) return
   const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
   log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')
@@ -73,6 +70,18 @@ export async function settle(
   if (status !== 'running' && status !== 'paused') {
     live.end(id, new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is not running any more: ${reason ?? status}`))
   }
+}
+
+/** undefined: the engine has it no more. */
+async function inspected(
+  engine: Engine,
+  { id, ref }: Pick<EngineSandbox, 'id' | 'ref'>,
+  { signal }: CallOptions,
+): Promise<EngineSandbox | undefined> {
+  return await engine.inspect(id, ref, { signal }).catch((error: unknown) => {
+    if (error instanceof SandboxError && error.code === 'SANDBOX_NOT_FOUND') return undefined
+    throw error
+  })
 }
 
 function differs(record: SandboxRecord, found: EngineSandbox | undefined): boolean {
@@ -97,10 +106,19 @@ export function endReason({ exitCode, outOfMemory }: { exitCode: number | null; 
 /** A sandbox of ours without a record: the database is older than it, or lost. */
 async function adopt(
   { engine, registry, clock, log }: ReconcileParts,
-  found: EngineSandbox,
+  listed: EngineSandbox,
   { signal }: CallOptions,
 ): Promise<void> {
-  if (registry.find(found.id) !== undefined) return
+  if (registry.find(listed.id) !== undefined) return
+  // Asked again: between the list and now it may have been removed, and its record with it.
+  const found = await inspected(engine, listed, { signal })
+  if (found === undefined) return
+  if (found.status === 'created') {
+    // A sandbox is answered with when it runs: nobody knows of this one.
+    log.info({ sandbox: found.id }, 'removing a sandbox whose create was cut off')
+    await engine.remove(found.id, found.ref, { signal })
+    return
+  }
   const kept = JSON.parse(found.record) as { template: string }
   const template = await engine.resolveTemplate(kept.template, { signal }).catch((err: unknown) => {
     log.warn({ sandbox: found.id, err }, "the image of an adopted sandbox can't be read, its environment is lost")

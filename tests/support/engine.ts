@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import { createDockerClient } from '../../src/engine/docker/client.ts'
 import { dockerHost } from '../setup/docker-host.ts'
+import { waitFor } from './wait-for.ts'
 
 /** The engine itself, for looking at what the server did and for doing things behind its back. */
 export function openEngine(): { docker: Docker; close: () => void } {
@@ -23,11 +24,21 @@ export async function containerOf(docker: Docker, instance: string, sandboxId: s
 
 /** Takes off the engine whatever carries the instance's label: containers, networks, and the agent's volume when nobody else uses it. */
 export async function removeInstance(docker: Docker, instance: string): Promise<void> {
-  for (const { Id } of await containersOf(docker, instance)) {
-    await docker.getContainer(Id).remove({ force: true, v: true }).catch(ignore(404, 409))
-  }
+  await waitFor(`the containers of ${instance} to be gone`, async () => {
+    const containers = await containersOf(docker, instance)
+    // 409: somebody is removing it already.
+    for (const { Id } of containers) {
+      await docker.getContainer(Id).remove({ force: true, v: true }).catch(ignore(404, 409))
+    }
+    return containers.length === 0
+  })
   const filters = { label: [`k2.instance=${instance}`] }
-  for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove().catch(ignore(404))
+  await waitFor(`the networks of ${instance} to be gone`, async () => {
+    const networks = await docker.listNetworks({ filters })
+    // 403: the endpoint of a container that was just removed is still there.
+    for (const { Id } of networks) await docker.getNetwork(Id).remove().catch(ignore(403, 404))
+    return networks.length === 0
+  })
   const { Volumes } = await docker.listVolumes({ filters })
   for (const { Name } of Volumes) await docker.getVolume(Name).remove().catch(ignore(404, 409))
 }
