@@ -118,7 +118,9 @@ func TestShutdownAsksThenKills(t *testing.T) {
 	resp := a.open("POST", "/v1/processes", polite)
 	defer resp.Body.Close()
 	readUntil(t, resp.Body, "ready\n")
-	a.start(command("trap '' TERM; setsid sleep " + m + " & while :; do sleep 0.01; done"))
+	deaf := a.open("POST", "/v1/processes", command("trap '' TERM; setsid sleep "+m+" & echo ready; while :; do sleep 0.01; done").with("follow", true))
+	defer deaf.Body.Close()
+	readUntil(t, deaf.Body, "ready\n") // a signal before the trap would end it
 	start := time.Now()
 	a.want(204, "POST", "/v1/shutdown", spec{"grace_ms": 300}, nil)
 	if took := time.Since(start); took < 250*time.Millisecond || took > 4*time.Second {

@@ -6,29 +6,27 @@ import (
 	"time"
 )
 
-// Shutdown refuses new processes from now on, sends SIGTERM to every process group, waits up to grace for them to end
-// and kills what is left. Idempotent.
+const (
+	firstLook   = 2 * time.Millisecond
+	longestLook = 50 * time.Millisecond
+)
+
+// Shutdown refuses new processes from now on, sends SIGTERM to all that runs, also to what ended commands left in the
+// background, waits up to grace for it to end and kills what is left. Idempotent.
 func (t *Table) Shutdown(ctx context.Context, grace time.Duration) {
 	t.mu.Lock()
 	t.closing = true
-	all := make([]*Process, 0, len(t.byPID))
-	for _, p := range t.byPID {
-		all = append(all, p)
-	}
 	t.mu.Unlock()
-	for _, p := range all {
-		_ = p.Signal(syscall.SIGTERM, true)
+	for _, s := range t.everything() {
+		t.send(s.pid, syscall.SIGTERM)
 	}
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	for _, p := range all {
+	end := time.Now().Add(grace)
+	for pause := firstLook; time.Now().Before(end) && len(t.everything()) > 0; pause = min(2*pause, longestLook) {
 		select {
-		case <-p.done:
-			continue
-		case <-timer.C:
 		case <-ctx.Done():
+			end = time.Time{}
+		case <-time.After(min(pause, time.Until(end))):
 		}
-		break
 	}
 	t.KillEverything()
 }
