@@ -77,7 +77,7 @@ function archiveError(error: unknown, id: string, path: string): unknown {
   }
   if (/read-only/i.test(text))
     return new SandboxError('PERMISSION_DENIED', `${path} in sandbox ${id} is read-only`, options)
-  if (/file name too long|too many levels of symbolic links/i.test(text)) {
+  if (/file name too long|too many (levels of symbolic )?links/i.test(text)) {
     return new SandboxError('PATH_REFUSED', `the sandbox's file system refuses ${path.slice(0, 80)}`, options)
   }
   return error
