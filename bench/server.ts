@@ -22,6 +22,8 @@ export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
       K2_DATA_DIR: dataDir,
       K2_INSTANCE: instance,
       K2_LINK: link,
+      // Eight files of 64 MiB at once.
+      K2_BUFFER_MB: '1024',
       K2_LOG_LEVEL: 'warn',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
