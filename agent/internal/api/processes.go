@@ -16,7 +16,7 @@ func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	p, err := s.table.Start(body.Spec)
+	p, err := s.table.Start(r.Context(), body.Spec)
 	if err != nil {
 		return err
 	}

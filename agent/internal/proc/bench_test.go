@@ -14,7 +14,7 @@ var benchTable = sync.OnceValue(func() *Table { return NewTable(os.Getpid()) })
 func BenchmarkStart(b *testing.B) {
 	t := benchTable()
 	for i := range b.N {
-		p, err := t.Start(Spec{
+		p, err := t.Start(b.Context(), Spec{
 			ID: "b" + strconv.Itoa(b.N) + "-" + strconv.Itoa(i), Argv: []string{"/bin/true"}, Cwd: "/tmp", User: strconv.Itoa(os.Getuid()),
 			Env: map[string]string{"PATH": "/usr/bin:/bin"},
 		})

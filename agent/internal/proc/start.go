@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"os"
 	"strings"
 	"syscall"
@@ -41,7 +42,8 @@ const (
 )
 
 // Start starts a process as its user. On success the process is in the table until it is finished and forgotten.
-func (t *Table) Start(spec Spec) (*Process, error) {
+// Nothing is started when ctx has ended: whoever left may have asked for a kill already, which found nothing then.
+func (t *Table) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,11 @@ func (t *Table) Start(spec Spec) (*Process, error) {
 		return nil, err
 	}
 	defer close(p.launched)
-	if err := p.launch(spec); err != nil {
+	err = ctx.Err()
+	if err == nil {
+		err = p.launch(spec)
+	}
+	if err != nil {
 		t.unreserve(p)
 		p.removeScript()
 		return nil, err
