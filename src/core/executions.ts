@@ -127,7 +127,8 @@ export class Executions {
     const signal = AbortSignal.timeout(KILL_LIMIT_MS)
     try {
       const client = await this.#parts.live.client(record, { signal })
-      await client.killProcess(processId, 'killed', { signal })
+      // A sandbox that is busy beyond its share may need more than one.
+      while (!(await client.killProcess(processId, 'killed', { signal })).complete) signal.throwIfAborted()
     } catch (err) {
       if (err instanceof SandboxError && err.code === 'PROCESS_NOT_FOUND') return
       this.#parts.log.warn(

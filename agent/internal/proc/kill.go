@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	killBudget = 2 * time.Second
-	stopRounds = 20
+	killBudget   = 2 * time.Second
+	stopRounds   = 20
+	timeoutKills = 30
 )
 
 // Killed says what Kill did: how many processes got SIGKILL, and whether none is left.
@@ -27,6 +28,16 @@ func (p *Process) Kill(reason string) Killed {
 	}
 	p.mu.Unlock()
 	return p.table.killAll(func() []seen { return p.table.membersOf(p) })
+}
+
+// killUntilGone ends what a timeout is over for. On a sandbox that is busy beyond its share of the processor one Kill
+// may not be enough.
+func (p *Process) killUntilGone() {
+	for range timeoutKills {
+		if p.Kill(ReasonTimeout).Complete {
+			return
+		}
+	}
 }
 
 // killAll stops everything that collect finds until nothing new appears (a stopped process can't fork), then kills it.

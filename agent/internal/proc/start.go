@@ -229,7 +229,7 @@ func (p *Process) afterStart(spec Spec) {
 	if spec.TimeoutMs > 0 {
 		p.mu.Lock()
 		if !p.reaped {
-			p.timeout = time.AfterFunc(time.Duration(spec.TimeoutMs)*time.Millisecond, func() { p.Kill(ReasonTimeout) })
+			p.timeout = time.AfterFunc(time.Duration(spec.TimeoutMs)*time.Millisecond, p.killUntilGone)
 		}
 		p.mu.Unlock()
 	}
