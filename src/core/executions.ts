@@ -14,7 +14,7 @@ import type { Registry } from './registry.ts'
 import { requireRunning } from './require-running.ts'
 
 /** The agent enforces a timeout; this much later the server does, should the agent not. */
-const TIMEOUT_MARGIN_MS = 5000
+const TIMEOUT_MARGIN_MS = 15_000
 const KILL_LIMIT_MS = 10_000
 /** The link of a sandbox that ends breaks a moment before the engine says why. */
 const GONE_LIMIT_MS = 1000

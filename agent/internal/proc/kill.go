@@ -27,6 +27,11 @@ func (p *Process) Kill(reason string) Killed {
 		p.killReason = reason
 	}
 	p.mu.Unlock()
+	if p.tag != 0 {
+		// Most of it at once, whatever the load: looking through /proc takes long when a hundred busy processes share
+		// the sandbox's processor with the agent. What has left the group is found by its tag, parents or not.
+		_ = p.Signal(syscall.SIGKILL, true)
+	}
 	return p.table.killAll(func() []seen { return p.table.membersOf(p) })
 }
 
