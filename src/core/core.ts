@@ -69,7 +69,8 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     stopGraceMs,
   })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
-  const watch = new Watch({ engine, registry, live, removals, locks, clock, log })
+  const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
+  const watch = new Watch(reconciled)
   const executions = new Executions({ registry, live, activity, log })
   const programs = new Programs({ executions, live, registry })
 
@@ -81,7 +82,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     processes: new Processes({ registry, live }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
-      await reconcile({ engine, registry, live, removals, locks, clock, log }, { signal, atStart: true })
+      await reconcile(reconciled, { signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()

@@ -21,6 +21,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     name: request.name ?? null,
     status: 'creating',
     reason: null,
+    stopping: false,
     ref: null,
     template: template.reference,
     imageEnv: template.env,

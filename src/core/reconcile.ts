@@ -2,28 +2,22 @@ import type { Engine, EngineSandbox } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Clock } from './clock.ts'
-import type { LiveSandboxes } from './live.ts'
-import type { Log } from './log.ts'
 import type { CallOptions, SandboxStatus } from './model.ts'
 import { fromLabel, type SandboxRecord } from './record.ts'
-import type { Registry } from './registry.ts'
 import type { Removals } from './removals.ts'
+import { type StopParts, stopSandbox } from './stop.ts'
 
-export interface ReconcileParts {
-  engine: Engine
-  registry: Registry
-  live: LiveSandboxes
+export interface ReconcileParts extends StopParts {
   removals: Removals
   locks: KeyedLock
   clock: Clock
-  log: Log
 }
 
 export const REMOVED_OUTSIDE = 'its container was removed outside of the API; delete it and create another'
 
 /**
  * Brings records and engine back to agreement, by a full list: at start, after a gap in the events, and every so often.
- * Half-made sandboxes are removed, deletions are finished, unknown ones of ours are adopted, missing ones are marked.
+ * Half-made sandboxes are removed, deletions and stops are finished, unknown ones of ours are adopted, missing ones are marked.
  * `atStart`: nothing is being created by this process yet, so every `creating` record is a crash's.
  */
 export async function reconcile(
@@ -35,6 +29,7 @@ export async function reconcile(
   const known = registry.all()
   const found = new Map((await engine.list({ signal })).map((sandbox) => [sandbox.id, sandbox]))
 
+  const stops: Promise<void>[] = []
   for (const record of known) {
     if (record.status === 'deleting') removals.add(record.id)
     else if (record.status === 'creating') {
@@ -45,11 +40,25 @@ export async function reconcile(
       }
     } else if (differs(record, found.get(record.id))) {
       await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
+    } else if (record.stopping) {
+      // All at once, and the lock is theirs from here on: a call that comes meanwhile waits for it.
+      stops.push(locks.run(record.id, () => finishStop(parts, record, { signal }), { signal }))
     }
   }
   for (const sandbox of found.values()) {
     if (registry.find(sandbox.id) === undefined)
       await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })
+  }
+  await Promise.all(stops)
+}
+
+/** A stop that a crash or an outage cut off; nothing, when another has finished it while this waited. */
+async function finishStop(parts: ReconcileParts, record: SandboxRecord, { signal }: CallOptions): Promise<void> {
+  if (!record.stopping) return
+  try {
+    await stopSandbox(parts, record, { signal })
+  } catch (err) {
+    parts.log.warn({ sandbox: record.id, err }, 'could not finish a stop, trying again within a minute')
   }
 }
 
@@ -66,7 +75,7 @@ export async function settle(
   if (!differs(record, now)) return
   const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
   log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')
-  registry.update(id, { status, reason })
+  registry.update(id, { status, reason, stopping: false })
   if (status !== 'running' && status !== 'paused') {
     live.end(id, new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is not running any more: ${reason ?? status}`))
   }

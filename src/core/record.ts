@@ -10,6 +10,8 @@ export interface SandboxRecord {
   name: string | null
   status: RecordStatus
   reason: string | null
+  /** A stop has begun and must be finished, whatever comes in between. */
+  stopping: boolean
   /** null until the engine has made it. */
   ref: EngineRef | null
   template: string
@@ -43,12 +45,13 @@ export function fromLabel(
 ): SandboxRecord {
   const kept = JSON.parse(label) as Omit<
     SandboxRecord,
-    'status' | 'reason' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'
+    'status' | 'reason' | 'stopping' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'
   >
   return {
     ...kept,
     status: found.status,
     reason: 'found again without its database record: its metadata and envs are lost',
+    stopping: false,
     ref: found.ref,
     imageEnv: found.template?.env ?? {},
     identity: null,

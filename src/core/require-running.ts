@@ -5,7 +5,9 @@ import type { Registry } from './registry.ts'
 /** The record of a sandbox in which something can be run now. SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
 export function requireRunning(registry: Registry, id: string): SandboxRecord {
   const record = registry.require(id)
-  if (record.status === 'running') return record
+  if (record.status === 'running' && !record.stopping) return record
+  if (record.stopping)
+    throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox is being stopped; start it (action "start") to go on')
   const next = record.status === 'creating' ? 'wait until it runs' : 'start it first (action "start")'
   const why = record.reason ? ` (${record.reason})` : ''
   throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${record.status}${why}; ${next}`)

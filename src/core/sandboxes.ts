@@ -1,34 +1,23 @@
-import type { Engine } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Activity } from './activity.ts'
 import type { Clock } from './clock.ts'
 import { type Launch, launch } from './launch.ts'
-import type { LiveSandboxes } from './live.ts'
-import type { Log } from './log.ts'
 import type { CallOptions, CreateSandbox, Sandbox, SandboxFilter, SandboxPage } from './model.ts'
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
 import { type SandboxRecord, toSandbox } from './record.ts'
-import type { Registry } from './registry.ts'
 import type { Removals } from './removals.ts'
 import type { StartQueue } from './start-queue.ts'
+import { type StopParts, stopSandbox } from './stop.ts'
 
-/** Longer than the grace: the agent answers when all are gone, or kills them. */
-const SHUTDOWN_MARGIN_MS = 3000
-
-export interface SandboxesParts {
-  engine: Engine
-  registry: Registry
-  live: LiveSandboxes
+export interface SandboxesParts extends StopParts {
   activity: Activity
   removals: Removals
   queue: StartQueue
   locks: KeyedLock
   clock: Clock
-  log: Log
   rules: SandboxRules
   startTimeoutMs: number
-  stopGraceMs: number
 }
 
 /**
@@ -79,13 +68,13 @@ export class Sandboxes {
 
   /** SIGTERM, the grace, SIGKILL; the disk stays. No-op when stopped. */
   async stop(id: string, { signal }: CallOptions = {}): Promise<Sandbox> {
-    return this.#change(id, signal, (record) => this.#stop(record, signal))
+    return this.#change(id, signal, (record) => stopSandbox(this.#parts, record, { signal }))
   }
 
   /** Processes end, the disk stays. Starts a stopped one. */
   async restart(id: string, { signal }: CallOptions = {}): Promise<Sandbox> {
     return this.#change(id, signal, async (record) => {
-      await this.#stop(record, signal)
+      await stopSandbox(this.#parts, record, { signal })
       await this.#start(record, signal)
     })
   }
@@ -107,7 +96,7 @@ export class Sandboxes {
   /** What `onTimeout` asked for; a failed sandbox is deleted. */
   async expire(record: SandboxRecord): Promise<void> {
     if (record.onTimeout === 'delete' || record.status === 'failed') this.#discard(record)
-    else await this.#parts.locks.run(record.id, () => this.#stop(record, undefined))
+    else await this.#parts.locks.run(record.id, () => stopSandbox(this.#parts, record, {}))
   }
 
   /** Serialised change of one sandbox. The change counts as use. */
@@ -134,6 +123,8 @@ export class Sandboxes {
 
   async #start(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
     const { engine, registry, queue, log } = this.#parts
+    // What an outage cut off is finished first: its agent starts nothing any more.
+    if (record.stopping) await stopSandbox(this.#parts, record, { signal })
     if (record.status === 'running') return
     const { ref } = record
     if (ref === null)
@@ -167,43 +158,6 @@ export class Sandboxes {
     // Deleted while it started: leave it to the removal that waits for this lock.
     registry.require(record.id)
     registry.update(record.id, { ...launched, status: 'running', reason: null, lastActiveAt: clock.now() })
-  }
-
-  async #stop(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
-    const { engine, registry, live } = this.#parts
-    const { ref } = record
-    if (record.status === 'stopped' || ref === null) return
-    if (record.status === 'running') {
-      // Before anything is ended: an agent that has shut down starts nothing any more, also when the engine's part fails.
-      await engine.inspect(record.id, ref, { signal })
-      await this.#endProcesses(record)
-    }
-    try {
-      // From here on without the caller's signal: what is half stopped is of no use to anybody.
-      await engine.stop(record.id, ref)
-    } catch (error) {
-      registry.update(record.id, {
-        reason: 'a stop ended its processes and was then cut off; stop or restart it again',
-      })
-      throw error
-    }
-    registry.update(record.id, { status: 'stopped', reason: null })
-    live.end(
-      record.id,
-      new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was stopped in the meantime; start it to go on'),
-    )
-  }
-
-  /** The agent's graceful phase. What it can't end in time, the engine's stop does. */
-  async #endProcesses(record: SandboxRecord): Promise<void> {
-    const { live, stopGraceMs, log } = this.#parts
-    const signal = AbortSignal.timeout(stopGraceMs + SHUTDOWN_MARGIN_MS)
-    try {
-      const client = await live.client(record, { signal })
-      await client.shutdown(stopGraceMs, { signal })
-    } catch (err) {
-      log.warn({ sandbox: record.id, err }, 'the agent did not end the processes, stopping anyway')
-    }
   }
 
   #discard(record: SandboxRecord): void {

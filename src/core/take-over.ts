@@ -11,7 +11,7 @@ const AT_ONCE = 16
  * does not wait for it. What is not reached is tried again by the first call.
  */
 export function takeOver({ registry, live, log }: { registry: Registry; live: LiveSandboxes; log: Log }): void {
-  const waiting = registry.all().filter((record) => record.status === 'running')
+  const waiting = registry.all().filter((record) => record.status === 'running' && !record.stopping)
   const next = async (): Promise<void> => {
     for (let record = waiting.shift(); record !== undefined; record = waiting.shift()) await reach(record)
   }

@@ -118,6 +118,22 @@ describe.each(LINKS)('a server that is killed and started again, over the %s lin
     await live.api.delete(id)
   })
 
+  test('in the grace of a stop finishes the stop', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    // Deaf to SIGTERM, so that the stop lasts as long as the grace.
+    await live.api.output(id, `trap '' TERM; nohup sleep 600 >/dev/null 2>&1 &`)
+    const cut = live.api.action(id, 'stop').catch(() => 'cut')
+    await waitFor(
+      'the stop to begin',
+      async () => (await live.api.send('POST', `/sandboxes/${id}/command`, { command: 'true' })).status === 409,
+    )
+    await crash()
+    expect(await cut).toBe('cut')
+    expect(await live.api.action(id, 'start')).toMatchObject({ status: 'running' })
+    expect(await live.api.output(id, 'echo again')).toBe('again')
+    await live.api.delete(id)
+  })
+
   test('without its database finds running and stopped sandboxes by their labels', async () => {
     const running = await live.api.create({ name: `found-${link}`, cwd: '/srv/work', metadata: { lost: '1' } })
     const stopped = await live.api.create({ user: 'root' })

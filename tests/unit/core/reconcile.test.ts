@@ -34,6 +34,10 @@ function world({
       return found
     },
     remove: async (id: string) => void held.delete(id),
+    stop: async (id: string) => void held.set(id, { ...(held.get(id) as EngineSandbox), status: 'stopped' }),
+    connect: async () => {
+      throw new SandboxError('AGENT_UNAVAILABLE', 'no agent here')
+    },
     resolveTemplate: async (reference: string) => ({
       reference,
       imageId: 'i',
@@ -55,6 +59,7 @@ function world({
     locks,
     clock: new FakeClock(),
     log: SILENT,
+    stopGraceMs: 1,
   }
   const run = async (atStart: boolean) => {
     await reconcile(parts, { atStart })
@@ -142,4 +147,12 @@ test('what the engine has no more is failed and says why; what it stopped is sto
     status: 'stopped',
     reason: expect.stringContaining('out of memory'),
   })
+})
+
+test('a stop that was cut off is finished', async () => {
+  const one = record({ status: 'running', stopping: true })
+  const { run, registry, held } = world({ records: [one], there: [onEngine(one)] })
+  await run(true)
+  expect(held.get(one.id)?.status).toBe('stopped')
+  expect(registry.require(one.id)).toMatchObject({ status: 'stopped', stopping: false, reason: null })
 })

@@ -12,6 +12,7 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     name: null,
     status: 'running',
     reason: null,
+    stopping: false,
     ref: 'a'.repeat(64),
     template: 'k2data/sandbox-base:latest',
     imageEnv: { LANG: 'C.UTF-8' },
