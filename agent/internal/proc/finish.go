@@ -5,11 +5,19 @@ import (
 	"time"
 )
 
-// ended takes what wait4 said. Called once, by the reaper.
-func (p *Process) ended(wait syscall.WaitStatus, usage syscall.Rusage) {
+// waitFor takes the dead child from the kernel and writes down how it ended. All of it under the lock that signals are sent
+// under, since from then on the pid may be someone else's, and that the pumps look under: the last one publishes the end.
+func (p *Process) waitFor(pid int) {
 	p.mu.Lock()
-	p.wait, p.usage, p.exitedAt = wait, usage, time.Now()
+	defer p.mu.Unlock()
+	_, _ = syscall.Wait4(pid, &p.wait, syscall.WNOHANG, &p.usage)
+	p.exitedAt = time.Now()
 	p.reaped = true
+}
+
+// ended goes on after waitFor. Called once, by the reaper.
+func (p *Process) ended() {
+	p.mu.Lock()
 	if p.timeout != nil {
 		p.timeout.Stop()
 	}

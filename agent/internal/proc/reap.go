@@ -46,17 +46,10 @@ func (t *Table) reap(pid int) bool {
 	if p == nil {
 		return false
 	}
-	var wait syscall.WaitStatus
-	var usage syscall.Rusage
-	p.mu.Lock()
-	_, err := syscall.Wait4(pid, &wait, syscall.WNOHANG, &usage)
-	if err == nil {
-		p.reaped = true // under the lock that signals are sent under: the pid may be someone else's from now on
-	}
-	p.mu.Unlock()
+	p.waitFor(pid)
 	t.mu.Lock()
 	delete(t.byPID, pid)
 	t.mu.Unlock()
-	p.ended(wait, usage)
+	p.ended()
 	return true
 }
