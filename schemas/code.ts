@@ -99,6 +99,7 @@ export const ExecutionResponse = Type.Object(
     signal: Nullable(Type.String(), { description: 'Name of the signal that ended it, as `SIGKILL`.' }),
     usage: Ref(Usage),
     truncated: Type.Boolean({ description: 'Some of the output was left out: see `output_limit_bytes`.' }),
+    process_id: Type.String({ description: 'Id of the process, for the processes routes.' }),
   },
   {
     $id: 'ExecutionResponse',

@@ -7,12 +7,14 @@ const WITHOUT_NUL = '^[^\\u0000]*$'
 export const SandboxId = Type.String({
   pattern: '^[a-z0-9]{20}$',
   description: 'Id of a sandbox: 20 characters of a-z and 0-9.',
+  examples: ['4f2k8m1x9q7w3z5c6v0b'],
   'x-error': 'SANDBOX_NOT_FOUND',
 })
 
 export const ProcessId = Type.String({
   pattern: '^[A-Za-z0-9_-]{1,64}$',
   description: 'Id of a process, as `process_id` of a command answer or of the list.',
+  examples: ['p7d0c41'],
   'x-error': 'PROCESS_NOT_FOUND',
 })
 
@@ -58,5 +60,5 @@ export const outputLimitBytes = () =>
     minimum: 1024,
     maximum: 1_073_741_824,
     description:
-      "Most bytes kept of each of stdout and stderr: of more, the beginning and the end are kept and `truncated` is true. Default and largest value are the server's settings K2_DEFAULT_OUTPUT_KB and K2_MAX_OUTPUT_KB.",
+      "Most bytes kept of each of stdout and stderr: of more, the beginning and the end are kept, `truncated` is true, and in text the line `[... N bytes left out ...]` stands between them. Default and largest value are the server's settings K2_DEFAULT_OUTPUT_KB and K2_MAX_OUTPUT_KB.",
   })

@@ -7,7 +7,7 @@ export const MAX_RUN_SECONDS = 604_800
 export const Usage = Type.Object(
   {
     cpu_seconds: Type.Number({ description: 'Processor time of the process and what it started, in seconds.' }),
-    peak_memory_bytes: Type.Number({ description: 'Most memory it held at once, in bytes.' }),
+    peak_memory_bytes: Type.Integer({ description: 'Most memory it held at once, in bytes.' }),
     wall_seconds: Type.Number({ description: 'From start to end, in seconds.' }),
   },
   { $id: 'Usage', description: 'What the run used.' },

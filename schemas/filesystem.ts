@@ -5,7 +5,7 @@ export const FileSystemAction = Type.Object(
   {
     action: StringEnum(['list', 'read', 'write', 'delete'], {
       description:
-        '`list` a folder; `read` a file; `write` a file whole, at once, with the folders above it; `delete` a file or a folder with all in it.',
+        '`list` a folder; `read` a file; `write` a file whole, at once, with the folders above it; `delete` a file or a folder with all in it. A stopped sandbox is not woken: its files can be listed, read and written, not deleted.',
       'x-error': 'UNSUPPORTED_ACTION',
     }),
     path: Type.Optional(
@@ -24,7 +24,11 @@ export const FileSystemAction = Type.Object(
         'How `content` is given, here and in the answer. `utf-8` (default): as text; `base64` (RFC 4648 section 4, with padding): any bytes.',
       ),
     ),
-    user: Type.Optional(user("With whose rights, and who owns what is written. Absent: the sandbox's user.")),
+    user: Type.Optional(
+      user(
+        "With whose rights, and who owns what is written. Absent: the sandbox's user. Of no effect on a stopped sandbox: there nobody's rights are checked, and new files are the sandbox's user's.",
+      ),
+    ),
   },
   { $id: 'FileSystemAction', description: "What to do with the sandbox's files." },
 )
@@ -34,15 +38,15 @@ export const FileInfo = Type.Object(
   {
     name: Type.String({ description: 'Name in its folder; bytes that are not UTF-8 replaced, see `name_base64`.' }),
     is_dir: Type.Boolean({ description: 'It is a folder.' }),
-    size: Nullable(Type.Number(), { description: 'Bytes; null for what has no content.' }),
+    size: Nullable(Type.Integer(), { description: 'Bytes; null for what has no content.' }),
     path: Type.String({ description: 'The folder joined with the name.' }),
     type: StringEnum(['file', 'directory', 'symlink', 'fifo', 'socket', 'char_device', 'block_device'], {
       description: 'What it is. A symlink is itself, not what it points to.',
     }),
     mode: Type.Integer({ description: 'Permission bits (the lower 12) as a number: 420 is 0644.' }),
     mtime: Timestamp('When its content last changed.'),
-    uid: Type.Number({ description: 'Numeric owner.' }),
-    gid: Type.Number({ description: 'Numeric group.' }),
+    uid: Type.Integer({ description: 'Numeric owner.' }),
+    gid: Type.Integer({ description: 'Numeric group.' }),
     target: Nullable(Type.String(), { description: 'Where a symlink points, as it is written; null for all else.' }),
     name_base64: Nullable(Type.String(), { description: "The name's bytes when they are not UTF-8, else null." }),
   },

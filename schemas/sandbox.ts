@@ -12,21 +12,21 @@ export const ResourcesRequest = Type.Object(
   {
     cpus: Type.Optional(
       Type.Number({
-        minimum: 0.01,
+        minimum: 0.05,
         maximum: 1024,
         description: 'Cores, fractions allowed. Default K2_DEFAULT_CPUS, limit K2_MAX_CPUS.',
       }),
     ),
     memory_mb: Type.Optional(
       Type.Integer({
-        minimum: 1,
+        minimum: 128,
         maximum: 16_777_216,
         description: 'Memory in MiB, swap included. Default K2_DEFAULT_MEMORY_MB, limit K2_MAX_MEMORY_MB.',
       }),
     ),
     pids: Type.Optional(
       Type.Integer({
-        minimum: 1,
+        minimum: 96,
         maximum: 4_194_304,
         description:
           "Processes and threads, the agent's own (about 40) included. Default K2_DEFAULT_PIDS, limit K2_MAX_PIDS.",
@@ -34,7 +34,7 @@ export const ResourcesRequest = Type.Object(
     ),
     disk_mb: Type.Optional(
       Type.Integer({
-        minimum: 1,
+        minimum: 64,
         maximum: 1_073_741_824,
         description:
           'What may be written, in MiB. Enforced where the engine can. Default K2_DEFAULT_DISK_MB, limit K2_MAX_DISK_MB.',
@@ -121,7 +121,7 @@ const sandboxMembers = {
   created_at: Timestamp('When it was made.'),
   expires_at: Nullable(
     Timestamp(
-      'When it ends if nobody uses it, as things stand; null while a call is running and when it is not running.',
+      'When it ends if nobody uses it, as things stand; null while a call is running, and of a stopped one, which is kept.',
     ),
   ),
   metadata: Type.Unsafe<Record<string, string>>({
@@ -136,10 +136,13 @@ const sandboxMembers = {
 
 export const SANDBOX_STATUSES = ['creating', 'running', 'paused', 'stopped', 'failed'] as const
 
+const STATUS_DESCRIPTION =
+  'What it is doing. `stopped`: no process, the disk is kept. `paused`: frozen from outside of the API; `start` wakes it. `failed`: see `reason`.'
+
 export const SandboxInfo = Type.Object(
   {
     sandbox_id: SandboxId,
-    status: StringEnum(SANDBOX_STATUSES, { description: 'What it is doing. `failed`: see `reason`.' }),
+    status: StringEnum(SANDBOX_STATUSES, { description: STATUS_DESCRIPTION }),
     ...sandboxMembers,
   },
   { $id: 'SandboxInfo', description: 'A sandbox in a list.' },
@@ -150,7 +153,7 @@ export const SandboxResponse = Type.Object(
   {
     sandbox_id: SandboxId,
     status: StringEnum([...SANDBOX_STATUSES, 'killed'], {
-      description: 'What it is doing. `failed`: see `reason`. `killed`: answer of the kill action only.',
+      description: `${STATUS_DESCRIPTION} \`killed\`: answer of the kill action only.`,
     }),
     ...sandboxMembers,
   },
@@ -177,7 +180,7 @@ export const SandboxListQuery = Type.Object(
     ),
     name: Type.Optional(Type.String({ pattern: NAME, description: 'Only the sandbox of this name.' })),
     metadata: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[^=\\u0000]{1,128}=[\\s\\S]+$', maxLength: 1200 }), {
+      Type.Array(Type.String({ pattern: '^[^=\\u0000]{1,128}=[\\s\\S]*$', maxLength: 1200 }), {
         maxItems: 64,
         description:
           'Only sandboxes with this label, as `key=value` (the first `=` splits). Repeat it for more labels: all must match.',

@@ -62,6 +62,7 @@ export const Settings = Type.Object({
     default: 'k2data/sandbox-base:latest',
     minLength: 1,
     maxLength: 255,
+    pattern: '^[^\\u0000-\\u0020]+$',
     description: 'Image of a sandbox whose create names none.',
   }),
   DEFAULT_TIMEOUT: Type.Integer({

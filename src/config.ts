@@ -52,7 +52,7 @@ export class ConfigError extends Error {
 }
 
 type SettingName = keyof Settings
-type Property = { description?: string; default?: unknown; type?: string }
+type Property = { description?: string; default?: unknown; type?: string; anyOf?: { const: string }[] }
 
 const properties = Settings.properties as Record<SettingName, Property>
 const names = Object.keys(properties) as SettingName[]
@@ -68,12 +68,52 @@ export function readConfig(env: Record<string, string | undefined>, argv: string
   const fault = Value.Errors(Settings, settings).First()
   if (fault) {
     const name = fault.path.slice(1).split('/')[0] as SettingName
-    const got = String(given[name])
-    throw new ConfigError(
-      `K2_${name} is "${got}", which is not possible: ${fault.message}. ${properties[name]?.description ?? ''}`.trim(),
-    )
+    throw notPossible(name, given[name], expectation(properties[name], fault.message))
   }
+  checkRelations(settings, given)
   return Object.freeze(toConfig(settings, env))
+}
+
+function notPossible(name: SettingName, got: string | undefined, why: string): ConfigError {
+  return new ConfigError(
+    `K2_${name} is "${got}", which is not possible: ${why}. ${properties[name].description ?? ''}`.trim(),
+  )
+}
+
+/** A union's own message names none of its members. */
+function expectation({ anyOf }: Property, message: string): string {
+  return anyOf ? `expected one of ${anyOf.map((one) => one.const).join(', ')}` : message
+}
+
+const LIMIT_OF: Partial<Record<SettingName, SettingName>> = {
+  DEFAULT_TIMEOUT: 'MAX_TIMEOUT',
+  DEFAULT_CPUS: 'MAX_CPUS',
+  DEFAULT_MEMORY_MB: 'MAX_MEMORY_MB',
+  DEFAULT_PIDS: 'MAX_PIDS',
+  DEFAULT_DISK_MB: 'MAX_DISK_MB',
+  DEFAULT_OUTPUT_KB: 'MAX_OUTPUT_KB',
+}
+
+/** A default that was asked for must be within its limit. The built-in ones follow a lower limit. */
+function checkRelations(settings: Settings, given: Partial<Record<SettingName, string>>): void {
+  for (const [name, limit] of Object.entries(LIMIT_OF) as [SettingName, SettingName][]) {
+    // MAX_CPUS 0 is the machine's.
+    const most = Number(settings[limit]) || (limit === 'MAX_CPUS' ? availableParallelism() : 0)
+    if (given[name] !== undefined && Number(settings[name]) > most)
+      throw notPossible(name, given[name], `it is above K2_${limit}, which is ${most}`)
+  }
+  for (const host of split(settings.ALLOWED_HOSTS)) {
+    if (!/^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$/i.test(host))
+      throw notPossible('ALLOWED_HOSTS', given.ALLOWED_HOSTS, `"${host}" is no host name; leave scheme and port out`)
+  }
+  for (const origin of split(settings.ALLOWED_ORIGINS)) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw notPossible(
+        'ALLOWED_ORIGINS',
+        given.ALLOWED_ORIGINS,
+        `"${origin}" is no origin; write it as https://console.example`,
+      )
+  }
 }
 
 /** What is no boolean or number stays text, for the schema to refuse. */
@@ -139,7 +179,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       cpus: Math.min(settings.DEFAULT_CPUS, maxCpus),
       memoryMb: Math.min(settings.DEFAULT_MEMORY_MB, settings.MAX_MEMORY_MB),
       pids: Math.min(settings.DEFAULT_PIDS, settings.MAX_PIDS),
-      diskMb: settings.DEFAULT_DISK_MB || null,
+      diskMb: Math.min(settings.DEFAULT_DISK_MB, settings.MAX_DISK_MB) || null,
       outputBytes: Math.min(settings.DEFAULT_OUTPUT_KB, settings.MAX_OUTPUT_KB) * 1024,
     },
     limits: {

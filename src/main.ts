@@ -10,6 +10,7 @@ import { createLocalEngine } from './engine/local/local-engine.ts'
 import type { Engine, EngineInfo } from './engine/types.ts'
 import { SandboxError } from './errors.ts'
 import { createLogger } from './http/logger.ts'
+import { deadline } from './lib/deadline.ts'
 import { instanceSecret } from './store/secret.ts'
 import { openStore } from './store/store.ts'
 
@@ -23,7 +24,9 @@ async function start(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel })
   const store = openStore(config.dataDir)
   const engine = createEngine(config, logger)
-  const signal = AbortSignal.timeout(OPEN_LIMIT_MS)
+  // Also what keeps the process alive until it listens: what it waits for here may have nothing of its own that does.
+  using limit = deadline(OPEN_LIMIT_MS, openedTooLate)
+  const { signal } = limit
   const info = await engine.open({ signal })
   for (const warning of info.warnings) logger.warn({ engine: info.name }, warning)
 
@@ -58,6 +61,13 @@ async function start(config: Config): Promise<void> {
   const host = config.host.includes(':') ? `[${config.host}]` : config.host
   console.log(
     `listening on http://${host}:${port} (engine ${info.name} ${info.version}, link ${info.link}; API at /docs)`,
+  )
+}
+
+function openedTooLate(): SandboxError {
+  return new SandboxError(
+    'ENGINE_TIMEOUT',
+    `the engine did not answer all that a start needs within ${OPEN_LIMIT_MS / 1000} s; see whether it is overloaded, and start again`,
   )
 }
 
@@ -115,6 +125,10 @@ function explain(error: unknown, config: Config | null): string {
   if (code === 'EADDRNOTAVAIL') return `${config?.host} is not an address of this machine: set K2_HOST to one that is.`
   if (code === 'ENOSPC')
     return `The disk of ${config?.dataDir} is full: free some space, or set K2_DATA_DIR to another disk.`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return `K2_HOST is ${config?.host}, which is no address of this machine: set it to 127.0.0.1 or another.`
+  if ((code === 'ENOTDIR' || code === 'EEXIST' || code === 'ENOENT') && config && !(error instanceof SandboxError))
+    return `${config.dataDir} can't be used as a folder: set K2_DATA_DIR to one that is, or can be made.`
   if (error instanceof ConfigError || error instanceof SandboxError) return message
   return error instanceof Error && error.cause !== undefined ? message : (stack ?? String(error))
 }

@@ -29,6 +29,7 @@ export function readPreparedUser(value: unknown): PreparedUser {
     home: text(json, 'home', 4096),
     shell: text(json, 'shell', 4096),
     cwdCreated: flag(json, 'cwd_created'),
+    cwdAccessible: flag(json, 'cwd_accessible'),
   }
 }
 

@@ -29,6 +29,8 @@ export interface PreparedUser {
   home: string
   shell: string
   cwdCreated: boolean
+  /** The user can work there. */
+  cwdAccessible: boolean
 }
 
 /** agent/README.md, "Starting a process". What is absent there has the agent's default. */

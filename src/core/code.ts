@@ -60,7 +60,7 @@ export class Code {
       },
       { signal, onOutput },
     )
-    const { processId: _, droppedBytes, ...end } = ended
+    const { droppedBytes, ...end } = ended
     return {
       ...end,
       language: language.name,

@@ -43,8 +43,8 @@ export class Commands {
     const { droppedBytes, ...end } = ended
     return {
       ...end,
-      stdout: stdout.bytes(),
-      stderr: stderr.bytes(),
+      stdout: stdout.bytes({ mark: request.markCuts }),
+      stderr: stderr.bytes({ mark: request.markCuts }),
       truncated: stdout.truncated || stderr.truncated || droppedBytes > 0,
     }
   }

@@ -45,7 +45,13 @@ export async function launch(
   if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
   await engine.start(record.id, ref, { signal: bounded })
   const client = await live.client(record, { signal: bounded })
-  const { uid, gid } = await client.prepare(record, { signal: bounded })
+  const { uid, gid, cwdAccessible } = await client.prepare(record, { signal: bounded })
+  // Told while it costs nothing. A sandbox that has files is started all the same, for root to mend it.
+  if (how.kind === 'new' && !cwdAccessible)
+    throw new SandboxError(
+      'CWD_NOT_ACCESSIBLE',
+      `user ${record.user} may not work in ${record.cwd}; give another cwd or user`,
+    )
   return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
 }
 

@@ -84,6 +84,8 @@ export interface RunCommand {
   user?: string | undefined
   /** Most bytes kept of each of stdout and stderr; head and tail when cut. */
   outputLimitBytes?: number | undefined
+  /** Whether a line says where output was cut; absent: it does. */
+  markCuts?: boolean | undefined
 }
 
 export interface CommandResult {
@@ -124,6 +126,7 @@ export interface CodeError {
 }
 
 export interface CodeResult {
+  processId: string
   language: string
   logs: { stdout: LogLine[]; stderr: LogLine[] }
   error: CodeError | null

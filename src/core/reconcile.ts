@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import type { CallOptions, SandboxStatus } from './model.ts'
 import { fromLabel, type SandboxRecord } from './record.ts'
 import type { Removals } from './removals.ts'
+import { REMOVED_OUTSIDE } from './removed-outside.ts'
 import { type StopParts, stopSandbox } from './stop.ts'
 
 export interface ReconcileParts extends StopParts {
@@ -12,8 +13,6 @@ export interface ReconcileParts extends StopParts {
   locks: KeyedLock
   clock: Clock
 }
-
-export const REMOVED_OUTSIDE = 'its container was removed outside of the API; delete it and create another'
 
 /**
  * Brings records and engine back to agreement, by a full list: at start, after a gap in the events, and every so often.

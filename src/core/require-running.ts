@@ -1,6 +1,7 @@
 import { SandboxError } from '../errors.ts'
 import type { SandboxRecord } from './record.ts'
 import type { Registry } from './registry.ts'
+import { REMOVED_OUTSIDE } from './removed-outside.ts'
 
 /** The record of a sandbox in which something can be run now. SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
 export function requireRunning(registry: Registry, id: string): SandboxRecord {
@@ -8,7 +9,12 @@ export function requireRunning(registry: Registry, id: string): SandboxRecord {
   if (record.status === 'running' && !record.stopping) return record
   if (record.stopping)
     throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox is being stopped; start it (action "start") to go on')
-  const next = record.status === 'creating' ? 'wait until it runs' : 'start it first (action "start")'
   const why = record.reason ? ` (${record.reason})` : ''
-  throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${record.status}${why}; ${next}`)
+  throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${record.status}${why}${nextStep(record)}`)
+}
+
+/** Nothing where the reason says it. */
+function nextStep({ status, reason }: SandboxRecord): string {
+  if (reason === REMOVED_OUTSIDE) return ''
+  return status === 'creating' ? '; wait until it runs' : '; start it first (action "start")'
 }

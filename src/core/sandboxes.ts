@@ -7,6 +7,7 @@ import type { CallOptions, CreateSandbox, Sandbox, SandboxFilter, SandboxPage } 
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
 import { type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
+import { explainRemoval, REMOVED_OUTSIDE } from './removed-outside.ts'
 import type { StartQueue } from './start-queue.ts'
 import { type StopParts, stopSandbox } from './stop.ts'
 
@@ -137,9 +138,12 @@ export class Sandboxes {
     try {
       await queue.run(() => this.#bringUp(record, { kind: 'again', ref }, signal), { signal })
     } catch (error) {
-      const failure = SandboxError.from(error)
+      const deleted = registry.find(record.id)?.status === 'deleting'
+      const failure = SandboxError.from(deleted ? error : explainRemoval(error))
       this.#parts.live.end(record.id, failure)
-      if (registry.find(record.id)?.status !== 'deleting') {
+      if (failure.code === 'SANDBOX_STATE_CONFLICT') {
+        registry.update(record.id, { status: 'failed', reason: REMOVED_OUTSIDE })
+      } else if (!deleted) {
         await engine
           .stop(record.id, ref)
           .catch((err: unknown) => log.warn({ sandbox: record.id, err }, 'could not stop after a failed start'))
@@ -148,7 +152,7 @@ export class Sandboxes {
           reason: failure.message,
         })
       }
-      throw error
+      throw failure
     }
   }
 

@@ -5,6 +5,7 @@ import type { Log } from './log.ts'
 import type { CallOptions } from './model.ts'
 import type { SandboxRecord } from './record.ts'
 import type { Registry } from './registry.ts'
+import { explainRemoval, throwExplained } from './removed-outside.ts'
 
 /** Longer than the grace: the agent answers when all are gone, or kills them. */
 const SHUTDOWN_MARGIN_MS = 3000
@@ -28,7 +29,7 @@ export async function stopSandbox(parts: StopParts, record: SandboxRecord, { sig
   if (record.status === 'stopped' || ref === null) return
   if (record.status === 'running') {
     // Before anything is ended: nothing is begun that an engine which is away could not finish.
-    await engine.inspect(record.id, ref, { signal })
+    await engine.inspect(record.id, ref, { signal }).catch(throwExplained)
     registry.update(record.id, { stopping: true })
     await endProcesses(parts, record)
   }
@@ -36,8 +37,9 @@ export async function stopSandbox(parts: StopParts, record: SandboxRecord, { sig
     // From here on without the caller's signal: what is half stopped is of no use to anybody.
     await engine.stop(record.id, ref)
   } catch (error) {
-    registry.update(record.id, { reason: 'a stop ended its processes and was then cut off; it is finished soon' })
-    throw error
+    if (record.stopping)
+      registry.update(record.id, { reason: 'a stop ended its processes and was then cut off; it is finished soon' })
+    throw explainRemoval(error)
   }
   registry.update(record.id, { status: 'stopped', stopping: false, reason: null })
   live.end(

@@ -5,6 +5,7 @@ import { type NewTarEntry, readTar, type TarEntry, writeTar } from '../lib/tar.t
 import { noRoom, tooLarge, UNCOUNTED_BYTES } from './file-limit.ts'
 import type { CallOptions, FileEntry } from './model.ts'
 import type { SandboxRecord } from './record.ts'
+import { throwExplained } from './removed-outside.ts'
 
 /** A listed folder is walked with all below it, as the engine archives whole trees. */
 const LIMIT_MS = 60_000
@@ -61,7 +62,7 @@ export class StoppedFiles {
     return await opened.entry.bytes()
   }
 
-  /** Replaces or makes the file, with its parents. A file that is there keeps its mode. */
+  /** Replaces or makes the file, with its parents. A file that is there keeps its owner and mode. PATH_REFUSED where nothing is kept. */
   async write(record: SandboxRecord, path: string, content: Uint8Array, { signal }: CallOptions): Promise<void> {
     if (record.ref === null)
       throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
@@ -73,18 +74,22 @@ export class StoppedFiles {
       posix.dirname(before?.path ?? posix.normalize(path)),
       limit,
     )
-    const owner = record.identity ?? { uid: 0, gid: 0 }
+    const user = record.identity ?? { uid: 0, gid: 0 }
     const folders = missing.map(
       (_, index): NewTarEntry => ({
         name: `${missing.slice(0, index + 1).join('/')}/`,
         type: 'directory',
         mode: FOLDER_MODE,
-        ...owner,
+        ...user,
       }),
     )
     const name = [...missing, posix.basename(before?.path ?? path)].join('/')
-    const file: NewTarEntry = { name, type: 'file', mode: before ? before.entry.mode : FILE_MODE, ...owner, content }
-    await this.#engine.writeArchive(record.id, record.ref, folder, writeTar([...folders, file]), { signal: limit })
+    const { mode, uid, gid } = before?.entry ?? { mode: FILE_MODE, ...user }
+    // As a write of the kernel's: what runs as its owner does not go on doing so with other content.
+    const file: NewTarEntry = { name, type: 'file', mode: mode & 0o777, uid, gid, content }
+    await this.#engine
+      .writeArchive(record.id, record.ref, folder, writeTar([...folders, file]), { signal: limit })
+      .catch(throwExplained)
   }
 
   /** The nearest folder upwards that exists, and the names of those below it that do not. */
@@ -123,7 +128,8 @@ export class StoppedFiles {
     if (record.ref === null)
       throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist: the sandbox was never made`)
     const normal = posix.normalize(path)
-    const walk = readTar(await this.#engine.readArchive(record.id, record.ref, normal, { signal }))
+    const archive = this.#engine.readArchive(record.id, record.ref, normal, { signal })
+    const walk = readTar(await archive.catch(throwExplained))
     const first = await walk.next()
     if (first.done) throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist`)
     const entry = first.value

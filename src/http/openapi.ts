@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../../schemas/problem.ts'
-import { type ErrorCode, SandboxError } from '../errors.ts'
+import { ERROR_STATUS, type ErrorCode, SandboxError } from '../errors.ts'
 import { ERROR_SENTENCES } from './error-sentences.ts'
 import { NOTES, type OperationNotes } from './operation.ts'
 import { toProblem } from './problem.ts'
@@ -39,6 +39,7 @@ interface Media {
 }
 interface DocumentedResponse {
   description: string
+  headers?: Record<string, object>
   content: Record<string, Media>
 }
 interface DocumentedOperation {
@@ -61,6 +62,7 @@ function finishPath(item: PathItem): void {
     const { 200: answer } = operation.responses
     if (!answer) continue
     answer.description = 'Done.'
+    answer.headers = { 'x-request-id': REQUEST_ID }
     addExamples(answer.content['application/json'], notes.answerExamples)
     const errors = Object.entries(notes.errors).map(([status, codes]) => [status, problemResponse(codes)])
     operation.responses = {
@@ -71,10 +73,21 @@ function finishPath(item: PathItem): void {
   }
 }
 
+const REQUEST_ID = {
+  description: "Names this request in the server's log.",
+  schema: { type: 'string' },
+}
+const RETRY_AFTER = {
+  description: 'Seconds after which trying again makes sense; absent when nobody can say.',
+  schema: { type: 'integer' },
+}
+
 function problemResponse(codes: ErrorCode[]): DocumentedResponse {
   const schema = { $ref: `#/components/schemas/${Problem.$id}` }
   const examples = named(Object.fromEntries(codes.map((code) => [code, problemExample(code)])))
-  return { description: codes.join(', '), content: { 'application/problem+json': { schema, examples } } }
+  const mayRetry = codes.some((code) => ERROR_STATUS[code] === 503)
+  const headers = { 'x-request-id': REQUEST_ID, ...(mayRetry && { 'retry-after': RETRY_AFTER }) }
+  return { description: codes.join(', '), headers, content: { 'application/problem+json': { schema, examples } } }
 }
 
 function addExamples(media: Media | undefined, examples: Record<string, unknown> | undefined): void {

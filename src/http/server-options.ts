@@ -11,6 +11,9 @@ import { buildValidator } from './validation.ts'
 /** How often Node looks for requests over their time. */
 const TIMEOUT_CHECK_MS = 2_000
 
+/** What plugins and hooks may take beside the grace for requests in flight. */
+const HOOK_MARGIN_MS = 10_000
+
 export function serverOptions(config: HttpConfig, logger: FastifyBaseLogger | undefined) {
   return {
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -18,6 +21,8 @@ export function serverOptions(config: HttpConfig, logger: FastifyBaseLogger | un
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestId,
     bodyLimit: config.bodyLimitBytes,
+    // Counts for hooks at the close, too: they wait for the grace, and then for what they cut.
+    pluginTimeout: config.shutdownGraceMs + HOOK_MARGIN_MS,
     requestTimeout: config.requestTimeoutMs,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',

@@ -38,10 +38,10 @@ export class OutputBuffer {
     if (bytes.length > room) this.#tail.append(bytes.subarray(room))
   }
 
-  /** What is kept, with the line in the place of what is not: that line comes on top of the limit. */
-  bytes(): Buffer {
+  /** What is kept, with the line in the place of what is not: that line comes on top of the limit. `mark` false: without it. */
+  bytes({ mark = true }: { mark?: boolean | undefined } = {}): Buffer {
     const left = this.#totalBytes - this.#head.sizeBytes - this.#tail.sizeBytes
-    const marker = Buffer.from(left > 0 ? `\n[... ${left} bytes left out ...]\n` : '')
+    const marker = Buffer.from(mark && left > 0 ? `\n[... ${left} bytes left out ...]\n` : '')
     return Buffer.concat([...this.#head.parts(), marker, ...this.#tail.parts()])
   }
 }

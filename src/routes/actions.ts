@@ -56,10 +56,13 @@ const runSandboxAction = operation({
   requestExamples: {
     stop: { action: 'stop' },
     start: { action: 'start' },
+    restart: { action: 'restart' },
     set_timeout: { action: 'set_timeout', timeout: 900 },
+    kill: { action: 'kill' },
   },
   answer: Ref(SandboxResponse),
   answerExamples: {
+    running: SANDBOX,
     stopped: { ...SANDBOX, status: 'stopped', expires_at: null },
     killed: { ...SANDBOX, status: 'killed', expires_at: null },
   },
@@ -67,6 +70,9 @@ const runSandboxAction = operation({
     'SANDBOX_NOT_FOUND',
     'SANDBOX_STATE_CONFLICT',
     'UNSUPPORTED_ACTION',
+    'USER_NOT_FOUND',
+    'CWD_NOT_A_DIRECTORY',
+    'CWD_NOT_ACCESSIBLE',
     'SANDBOX_START_FAILED',
     'SERVER_BUSY',
     'ENGINE_UNAVAILABLE',

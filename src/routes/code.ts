@@ -50,6 +50,7 @@ function codeAnswer(result: CodeResult): ExecutionResponse {
     signal: result.signal,
     usage: usageAnswer(result.usage),
     truncated: result.truncated,
+    process_id: result.processId,
   }
 }
 
@@ -70,6 +71,7 @@ const RUN = {
   signal: null,
   usage: USAGE,
   truncated: false,
+  process_id: 'p7d0c41',
 }
 
 const runCode = operation({

@@ -29,6 +29,7 @@ function toCommand(body: CommandExecution): RunCommand {
     timeoutMs: body.timeout ? Math.ceil(body.timeout * 1000) : undefined,
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
+    markCuts: body.encoding !== 'base64',
   }
 }
 

@@ -32,7 +32,16 @@ describe.each(LINKS)('over the %s link', (link) => {
       status: 409,
       detail: expect.stringMatching(/failed .*removed outside/),
     })
-    expect((await live.api.refused('POST', `/sandboxes/${id}/actions`, { action: 'start' })).status).toBeLessThan(500)
+    const removed = {
+      status: 409,
+      code: 'SANDBOX_STATE_CONFLICT',
+      detail: expect.stringMatching(/removed outside.*create another\)?$/),
+    }
+    for (const action of ['start', 'stop', 'restart'])
+      expect(await live.api.refused('POST', `/sandboxes/${id}/actions`, { action })).toMatchObject(removed)
+    for (const file of [{ action: 'list' }, { action: 'read', path: 'x' }, { action: 'write', path: 'x', content: '' }])
+      expect(await live.api.refused('POST', `/sandboxes/${id}/filesystem`, file)).toMatchObject(removed)
+    expect((await live.api.get(id)).reason).toBe(box.reason)
     expect(await live.api.delete(id)).toMatchObject({ status: 'deleted' })
   })
 

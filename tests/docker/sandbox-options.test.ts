@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { DEBIAN_IMAGE } from '../../scripts/setup/debian-base.ts'
 import { useServer } from '../support/live.ts'
 
 const live = useServer({
@@ -83,6 +84,8 @@ describe('a create that can not be', () => {
     [{ template: 'a:b:c' }, 400, 'TEMPLATE_INVALID', 'a:b:c'],
     [{ user: 'nobody-here' }, 400, 'USER_NOT_FOUND', 'nobody-here'],
     [{ cwd: '/etc/passwd' }, 400, 'CWD_NOT_A_DIRECTORY', '/etc/passwd'],
+    [{ cwd: '/root/x' }, 400, 'CWD_NOT_ACCESSIBLE', '/root/x'],
+    [{ user: '9999' }, 400, 'CWD_NOT_ACCESSIBLE', '9999'],
   ])('%j answers %d and leaves nothing behind', async (body, status, code, named) => {
     const before = await live.api.list()
     expect(await live.api.refused('POST', '/sandboxes', body)).toMatchObject({
@@ -95,6 +98,28 @@ describe('a create that can not be', () => {
 })
 
 describe('users', () => {
+  test('a user that the image does not know has the folder that is made for it as home, after a restart too', async () => {
+    const { sandbox_id: id } = await live.api.create({ template: DEBIAN_IMAGE })
+    expect(await live.api.output(id, 'id -u; pwd; echo $HOME; touch ~/mine && echo written')).toBe(
+      '1000\n/home/user\n/home/user\nwritten',
+    )
+    await live.api.action(id, 'restart')
+    expect(await live.api.output(id, 'echo $HOME')).toBe('/home/user')
+    await live.api.delete(id)
+  })
+
+  test('one who has shut himself out of his folder can still start the sandbox, and root lets him in again', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    await live.api.output(id, 'chmod 0 /home/user', { user: 'root', cwd: '/' })
+    expect(await live.api.action(id, 'restart')).toMatchObject({ status: 'running' })
+    expect(await live.api.refused('POST', `/sandboxes/${id}/command`, { command: 'true' })).toMatchObject({
+      code: 'CWD_NOT_ACCESSIBLE',
+    })
+    await live.api.output(id, 'chmod 700 /home/user', { user: 'root', cwd: '/' })
+    expect(await live.api.output(id, 'pwd')).toBe('/home/user')
+    await live.api.delete(id)
+  })
+
   test('a command runs as the user it names, by name or number, with group or without', async () => {
     const { sandbox_id: id } = await live.api.create()
     const as = (user: string) => live.api.output(id, 'id -u; id -g; echo $HOME', { user, cwd: '/' })

@@ -12,7 +12,7 @@ describe('files of a stopped sandbox', () => {
     await live.api.output(
       box.id,
       'mkdir -p dir/sub "with space"; echo text > dir/file; printf "a\\377" > dir/bytes; ln -s file dir/link; ln -s /nowhere dir/broken; ln -s dir to-dir;' +
-        ' mkfifo dir/fifo; printf "#!/bin/sh\\n" > run.sh; chmod 751 run.sh; echo spaced > "with space/new\nline"; ln -s ../../../../etc/hostname dir/out; ln -s loop dir/loop; touch dir/-rf',
+        ' ln -s /dev/shm to-shm; mkfifo dir/fifo; printf "#!/bin/sh\\n" > run.sh; chmod 751 run.sh; echo spaced > "with space/new\nline"; ln -s ../../../../etc/hostname dir/out; ln -s loop dir/loop; touch dir/-rf',
     )
     await live.api.action(box.id, 'stop')
   })
@@ -62,6 +62,14 @@ describe('files of a stopped sandbox', () => {
     [{ action: 'read', path: 'dir/bytes' }, 400, 'FILE_NOT_TEXT'],
     [{ action: 'read', path: 'dir/loop' }, 400, 'PATH_REFUSED'],
     [{ action: 'write', path: 'dir', content: '' }, 400, 'PATH_IS_DIRECTORY'],
+    [{ action: 'write', path: '/dev/shm/lost', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/dev/lost', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/proc/lost', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/sys/lost/deep', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/.k2/lost', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: 'to-shm/lost', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/etc/hosts', content: '' }, 400, 'PATH_REFUSED'],
+    [{ action: 'write', path: '/etc/resolv.conf', content: '' }, 400, 'PATH_REFUSED'],
     [{ action: 'write', path: 'dir/file/below', content: '' }, 400, 'PATH_NOT_DIRECTORY'],
     [{ action: 'delete', path: 'dir/file' }, 409, 'SANDBOX_STATE_CONFLICT'],
   ])('%j is %d %s', async (request, status, code) => {
@@ -74,15 +82,16 @@ describe('files of a stopped sandbox', () => {
     await call({ action: 'write', path: 'run.sh', content: '#!/bin/sh\necho ran\n' })
     await call({ action: 'write', path: 'with space/-x', content: '' })
     await call({ action: 'write', path: 'dir/link', content: 'through the link' })
+    await call({ action: 'write', path: '/etc/motd', content: "root's before, root's after" })
     expect((await call({ action: 'read', path: 'later/deep/file' })).content).toBe('from outside')
     expect((await call({ action: 'read', path: 'dir/file' })).content).toBe('through the link')
     await live.api.action(box.id, 'start')
     expect(
       await live.api.output(
         box.id,
-        'stat -c "%U:%G %a" later later/deep later/deep/file dir/file; cat later/deep/file',
+        'stat -c "%U:%G %a" later later/deep later/deep/file dir/file /etc/motd; cat later/deep/file',
       ),
-    ).toBe('user:user 755\nuser:user 755\nuser:user 644\nuser:user 644\nfrom outside')
+    ).toBe('user:user 755\nuser:user 755\nuser:user 644\nuser:user 644\nroot:root 644\nfrom outside')
     expect(
       await live.api.output(
         box.id,

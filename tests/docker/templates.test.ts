@@ -95,6 +95,22 @@ describe.each(LINKS)('over the %s link', (link) => {
       expect(mounts).toMatch(/ \/home tmpfs [^\n]*size=\d+/)
     })
 
+    test("its volumes are everybody's to write, after a restart too, and a write to a stopped one is refused", async () => {
+      const modes = () =>
+        live.api.output(box.id, 'stat -c %a /data /home; touch /data/mine && echo written', { envs: { PATH: '/bin' } })
+      expect(await modes()).toBe('1777\n1777\nwritten')
+      await live.api.action(box.id, 'stop')
+      expect(
+        await live.api.refused('POST', `/sandboxes/${box.id}/filesystem`, {
+          action: 'write',
+          path: '/data/lost',
+          content: 'x',
+        }),
+      ).toMatchObject({ status: 400, code: 'PATH_REFUSED', detail: expect.stringContaining('/data') })
+      await live.api.action(box.id, 'start')
+      expect(await modes()).toBe('1777\n1777\nwritten')
+    })
+
     test('stops, starts and is deleted', async () => {
       expect(await live.api.action(box.id, 'restart')).toMatchObject({ status: 'running' })
       expect(

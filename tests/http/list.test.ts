@@ -11,7 +11,7 @@ describe('the list of sandboxes', () => {
     made.push(await live.api.create({ name: 'a', metadata: { team: 'x', tier: '1' } }))
     made.push(await live.api.create({ name: 'b', metadata: { team: 'x', odd: 'a=b&c d' } }))
     made.push(await live.api.create({ name: 'c', metadata: { 'grüße 漢': '🙂' } }))
-    made.push(await live.api.create({ name: 'd' }))
+    made.push(await live.api.create({ name: 'd', metadata: { none: '' } }))
     await live.api.action(made[3]?.sandbox_id ?? '', 'stop')
   })
 
@@ -25,6 +25,8 @@ describe('the list of sandboxes', () => {
     ['?template=local', ['a', 'b', 'c', 'd']],
     ['?template=python', []],
     ['?metadata=team=x', ['a', 'b']],
+    ['?metadata=team=', []],
+    ['?metadata=none=', ['d']],
     ['?metadata=team%3Dx&metadata=tier%3D1', ['a']],
     ['?metadata=team%3Dx&status=stopped', []],
     [`?metadata=${encodeURIComponent('odd=a=b&c d')}`, ['b']],
@@ -44,7 +46,6 @@ describe('the list of sandboxes', () => {
     '?template=',
     '?metadata=',
     '?metadata=team',
-    '?metadata=team%3D',
     '?metadata=%3Dx',
     '?metadata=a%3D1&metadata=a%3D2',
     '?limit=0',

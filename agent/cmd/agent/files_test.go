@@ -389,16 +389,28 @@ func TestPrepareMakesTheFolderForTheUser(t *testing.T) {
 		UID, GID          int
 		Name, Home, Shell string
 		Created           bool `json:"cwd_created"`
+		Accessible        bool `json:"cwd_accessible"`
 	}
 	a.want(200, "POST", "/v1/prepare", spec{"user": "4242:4343", "cwd": dir + "/a/b"}, &p)
 	info, err := os.Stat(dir + "/a/b")
 	must(t, err)
-	if st := info.Sys().(*syscall.Stat_t); st.Uid != 4242 || st.Gid != 4343 || !p.Created || p.UID != 4242 || p.GID != 4343 || p.Shell != "/bin/sh" {
+	if st := info.Sys().(*syscall.Stat_t); st.Uid != 4242 || st.Gid != 4343 || !p.Created || !p.Accessible || p.UID != 4242 || p.GID != 4343 || p.Shell != "/bin/sh" {
 		t.Fatalf("%+v %+v", p, st)
 	}
 	a.want(200, "POST", "/v1/prepare", spec{"user": "4242:4343", "cwd": dir + "/a/b"}, &p)
 	if p.Created {
 		t.Fatal("made twice")
+	}
+	for _, other := range []struct {
+		user       string
+		mode       os.FileMode
+		accessible bool
+	}{{"4242:4343", 0o700, true}, {"4242:4343", 0o600, false}, {"4245:4245", 0o700, false}, {"4245:4245", 0o701, true}, {"0:0", 0, true}} {
+		must(t, os.Chmod(dir+"/a/b", other.mode))
+		a.want(200, "POST", "/v1/prepare", spec{"user": other.user, "cwd": dir + "/a/b"}, &p)
+		if p.Accessible != other.accessible {
+			t.Errorf("%+v: %v", other, p.Accessible)
+		}
 	}
 	must(t, os.Symlink("/etc", dir+"/link"))
 	a.refused(400, "CWD_NOT_A_DIRECTORY", "POST", "/v1/prepare", spec{"user": "4242:4343", "cwd": dir + "/link/k2-evil"})

@@ -32,14 +32,22 @@ func (s *server) prepare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created := false
+	created, accessible := false, true
 	if body.Cwd != "" {
 		if created, err = files.MakeCwd(user, body.Cwd); err != nil {
 			return err
 		}
+		accessible = created || files.CanEnter(user, body.Cwd)
+	}
+	if created {
+		identity.Forget()
+		if user, err = identity.Resolve(body.User); err != nil {
+			return err
+		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"uid": user.UID, "gid": user.GID, "name": user.Name, "home": user.Home, "shell": user.Shell, "cwd_created": created,
+		"uid": user.UID, "gid": user.GID, "name": user.Name, "home": user.Home, "shell": user.Shell,
+		"cwd_created": created, "cwd_accessible": accessible,
 	})
 	return nil
 }

@@ -44,6 +44,23 @@ func MakeCwd(user *identity.User, path string) (created bool, err error) {
 	return false, fault.Of(err, clip(path))
 }
 
+// CanEnter says whether the user can work in path.
+func CanEnter(user *identity.User, path string) bool {
+	return user.Do(func() error {
+		fd, err := open(path, sys.O_PATH|syscall.O_DIRECTORY)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = syscall.Close(fd) }()
+		// A folder can be named without the right to search it; what is in it can't.
+		inside, err := sys.Openat(fd, ".", sys.O_PATH|syscall.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		return syscall.Close(inside)
+	}) == nil
+}
+
 func makeAsRoot(user *identity.User, path string) error {
 	at, err := sys.Openat(sys.AT_FDCWD, "/", sys.O_PATH|syscall.O_DIRECTORY, 0)
 	if err != nil {

@@ -66,6 +66,13 @@ func Resolve(spec string) (*User, error) {
 	return u, err
 }
 
+// Forget makes the next Resolve look again: a home may be there now that was not.
+func Forget() {
+	cache.Lock()
+	defer cache.Unlock()
+	cache.users = nil
+}
+
 func sign(path string) signature {
 	st, err := sys.Statx(sys.AT_FDCWD, path, 0)
 	if err != nil {

@@ -1,6 +1,6 @@
 import { SandboxError } from '../../errors.ts'
 import { type Language, shell } from './language.ts'
-import { javaError, nodeError, pythonError, rubyError } from './tracebacks.ts'
+import { compilerError, javaError, nodeError, oldNodeError, pythonError, rubyError, shellError } from './tracebacks.ts'
 
 /** `import`, `export` or `await` at the beginning of a line: only a module may have them. */
 const MODULE = /^(?:import\b(?!\s*\()|export\b|await\b|(?:const|let|var)\b.*=\s*await\b)/m
@@ -61,15 +61,16 @@ export const LANGUAGES: Language[] = [
     file: 'main.ts',
     programs: ['esbuild', 'tsx', 'deno', 'node'],
     argv: typescript,
-    parseError: nodeError,
+    parseError: (stderr) => oldNodeError(stderr) ?? nodeError(stderr) ?? compilerError(stderr),
   },
-  { name: 'bash', aliases: ['shell'], file: 'main.sh', programs: ['bash'], argv: interpreter },
-  { name: 'sh', file: 'main.sh', programs: ['sh'], argv: interpreter },
+  { name: 'bash', aliases: ['shell'], file: 'main.sh', programs: ['bash'], argv: interpreter, parseError: shellError },
+  { name: 'sh', file: 'main.sh', programs: ['sh'], argv: interpreter, parseError: shellError },
   {
     name: 'c',
     file: 'main.c',
     programs: ['cc', 'gcc', 'clang'],
     argv: (program) => shell(`${program} -O1 -o "$(dirname "$1")/main" "$1" -lm && exec "$(dirname "$1")/main"`),
+    parseError: compilerError,
   },
   {
     name: 'cpp',
@@ -77,6 +78,7 @@ export const LANGUAGES: Language[] = [
     file: 'main.cpp',
     programs: ['c++', 'g++', 'clang++'],
     argv: (program) => compiled(`${program} -O1`),
+    parseError: compilerError,
   },
   { name: 'go', file: 'main.go', programs: ['go'], argv: () => ['go', 'run', '{script}'] },
   {
@@ -84,6 +86,7 @@ export const LANGUAGES: Language[] = [
     file: 'main.rs',
     programs: ['rustc'],
     argv: () => compiled('rustc'),
+    parseError: compilerError,
   },
   { name: 'java', file: 'Main.java', programs: ['java'], argv: interpreter, parseError: javaError },
   { name: 'ruby', aliases: ['rb'], file: 'main.rb', programs: ['ruby'], argv: interpreter, parseError: rubyError },

@@ -74,6 +74,26 @@ export function javaError(stderr: string): CodeError | null {
   return { name: match[1] ?? 'Exception', value: match[2] ?? '', traceback: lines.slice(start) }
 }
 
+/** Compilers: the first line that says `error`; notes and sources follow it. */
+export function compilerError(stderr: string): CodeError | null {
+  const line = stderr.split('\n').find((one) => /(?:^|[\s:[])(?:fatal )?error(?:\[\w+\])?[:\]]/i.test(one))
+  return line === undefined ? null : { name: 'CompileError', value: line.trim(), traceback: null }
+}
+
+/** TypeScript that Node was to strip and can't. */
+export function oldNodeError(stderr: string): CodeError | null {
+  if (!/bad option: --experimental-strip-types/.test(stderr)) return null
+  const value =
+    'this image has none of esbuild, tsx and deno, and its Node is older than 22.6: TypeScript needs one of them'
+  return { name: 'LanguageUnavailable', value, traceback: null }
+}
+
+/** Shells: below a syntax error stands the line that has it. */
+export function shellError(stderr: string): CodeError | null {
+  const line = stderr.split('\n').findLast((one) => /: (?:syntax error|unexpected EOF)/i.test(one))
+  return line === undefined ? null : { name: 'SyntaxError', value: line.trim(), traceback: null }
+}
+
 /** What every language gives: the last line that says something. */
 export function lastLine(stderr: string, exitCode: number): CodeError {
   const line = stderr.trimEnd().split('\n').at(-1)?.trim()

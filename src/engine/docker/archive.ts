@@ -29,17 +29,22 @@ export async function readContainerArchive(
   }
 }
 
-/** `PUT /containers/{id}/archive`, existing folder only. The tar is destroyed when the call fails. */
+/**
+ * `PUT /containers/{id}/archive`, existing folder only. PATH_REFUSED where the sandbox has no disk: what was written there would
+ * be gone at the next start. The tar is destroyed when the call fails.
+ */
 export async function writeContainerArchive(
-  { docker, timeouts }: Context,
+  context: Context,
   id: string,
   ref: string,
   path: string,
   tar: Readable,
   { signal }: CallOptions,
 ): Promise<void> {
+  const { docker, timeouts } = context
   try {
     checkPath(path)
+    await requireDisk(context, id, ref, path, { signal })
     await engineCall(
       'container.archive',
       (abortSignal) => docker.getContainer(ref).putArchive(tar, { path, noOverwriteDirNonDir: 'true', abortSignal }),
@@ -54,6 +59,34 @@ export async function writeContainerArchive(
 function checkPath(path: string): void {
   if (path.startsWith('/') && !path.includes('\0')) return
   throw new SandboxError('PATH_REFUSED', 'the path must be absolute and without NUL bytes')
+}
+
+/** File systems that the kernel makes anew at each start, beside the container's own mounts. */
+const KERNEL_MOUNTS = ['/dev', '/proc', '/sys']
+
+async function requireDisk(
+  { docker, timeouts }: Context,
+  id: string,
+  ref: string,
+  path: string,
+  { signal }: CallOptions,
+): Promise<void> {
+  const { HostConfig, Mounts } = await engineCall(
+    'container.read',
+    (abortSignal) => docker.getContainer(ref).inspect({ abortSignal } as object),
+    { signal, timeoutMs: timeouts.callMs, name: id },
+  )
+  const mounted = [
+    ...KERNEL_MOUNTS,
+    ...Object.keys((HostConfig.Tmpfs as Record<string, string> | undefined) ?? {}),
+    ...Mounts.map(({ Destination }) => Destination),
+  ]
+  const mount = mounted.find((point) => path === point || path.startsWith(`${point}/`))
+  if (mount === undefined) return
+  throw new SandboxError(
+    'PATH_REFUSED',
+    `${mount} is no part of the sandbox's disk: what is written there while it is stopped would be lost; start it first`,
+  )
 }
 
 /** The engine answers 400 and 500 for what the file system said; its text is the only place where that is told. */
@@ -72,6 +105,13 @@ function archiveError(error: unknown, id: string, path: string): unknown {
     return new SandboxError(
       'PATH_IS_DIRECTORY',
       `a folder in ${path} has the name of a file to write, or the other way round`,
+      options,
+    )
+  }
+  if (/device or resource busy/i.test(text)) {
+    return new SandboxError(
+      'PATH_REFUSED',
+      `a file to write in ${path} is made anew at each start (as /etc/hosts is); start the sandbox and write it then`,
       options,
     )
   }

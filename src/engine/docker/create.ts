@@ -4,6 +4,7 @@ import type { CallOptions, SandboxSpec } from '../types.ts'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
 import type { DialLinks } from './dial-links.ts'
+import { makeVolumePlaces } from './image-volumes.ts'
 import { containerName, RECORD_LIMIT_BYTES } from './labels.ts'
 import { removeContainer } from './lifecycle.ts'
 import { runDirOf } from './link-socket.ts'
@@ -45,11 +46,12 @@ export function createContainer(
 }
 
 async function make(
-  { docker, options, timeouts }: Context,
+  context: Context,
   links: DialLinks,
   spec: SandboxSpec,
   facts: Omit<SpecFacts, 'runDir'>,
 ): Promise<string> {
+  const { docker, options, timeouts } = context
   const { id, template } = spec
   if (Buffer.byteLength(spec.record) > RECORD_LIMIT_BYTES) {
     throw new SandboxError('INTERNAL', `the record of sandbox ${id} is over ${RECORD_LIMIT_BYTES} bytes`)
@@ -64,6 +66,12 @@ async function make(
     (abortSignal) => docker.createContainer({ ...request, abortSignal } as object),
     call,
   )
+  try {
+    await makeVolumePlaces(context, container.id, template.volumes)
+  } catch (error) {
+    await removeContainer(context, id, container.id, {})
+    throw error
+  }
   return container.id
 }
 

@@ -1,5 +1,8 @@
 import { posix } from 'node:path'
 import { SandboxError } from '../../errors.ts'
+import { writeTar } from '../../lib/tar.ts'
+import { engineCall } from './calls.ts'
+import type { Context } from './context.ts'
 
 const MEBIBYTE = 1024 * 1024
 const MOST_VOLUMES = 32
@@ -30,6 +33,26 @@ export function volumeTmpfs(volumes: string[], memoryBytes: number): Record<stri
     tmpfs[path] = `rw,nosuid,nodev,exec,size=${sizeBytes},nr_inodes=16k,mode=1777`
   }
   return tmpfs
+}
+
+/**
+ * Makes the places of the volumes in a container that was not started yet. A tmpfs takes the mode of the folder that it covers
+ * (runc, `mountToRootfs`), whatever its own options say: one that runc had made itself would be root's from the second start on.
+ */
+export async function makeVolumePlaces({ docker, timeouts }: Context, ref: string, volumes: string[]): Promise<void> {
+  if (volumes.length === 0) return
+  const places = volumes.map((volume) => ({
+    name: `${posix.resolve('/', volume).slice(1)}/`,
+    type: 'directory' as const,
+    mode: 0o1777,
+    uid: 0,
+    gid: 0,
+  }))
+  await engineCall(
+    'container.archive',
+    (abortSignal) => docker.getContainer(ref).putArchive(writeTar(places), { path: '/', abortSignal }),
+    { timeoutMs: timeouts.changeMs, name: '/' },
+  )
 }
 
 /** `/` is only itself; of the others all that is below, too. */

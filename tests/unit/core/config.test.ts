@@ -108,3 +108,28 @@ test('help and the settings table show every setting once, with its default and 
     ])
   }
 })
+
+describe('settings that do not fit together', () => {
+  test.each([
+    [{ K2_DEFAULT_CPUS: '3', K2_MAX_CPUS: '2' }, /K2_DEFAULT_CPUS .* above K2_MAX_CPUS, which is 2/],
+    [{ K2_DEFAULT_TIMEOUT: '90000' }, /above K2_MAX_TIMEOUT, which is 86400/],
+    [{ K2_DEFAULT_DISK_MB: '20', K2_MAX_DISK_MB: '10' }, /above K2_MAX_DISK_MB/],
+    [{ K2_ALLOWED_HOSTS: 'a.example, http://b.example' }, /"http:\/\/b.example" is no host name/],
+    [{ K2_ALLOWED_HOSTS: 'a.example:80' }, /leave scheme and port out/],
+    [{ K2_ALLOWED_ORIGINS: 'https://a.example/path' }, /is no origin/],
+    [{ K2_ALLOWED_ORIGINS: 'a.example' }, /write it as https:\/\//],
+    [{ K2_ENGINE: 'podman' }, /expected one of docker, local/],
+    [{ K2_DEFAULT_TEMPLATE: 'two words' }, /K2_DEFAULT_TEMPLATE/],
+  ])('%j is refused with what it may be', (env, words) => {
+    expect(() => readConfig(env, [])).toThrow(words)
+  })
+
+  test('a limit below a built-in default lowers that default', () => {
+    expect(readConfig({ K2_MAX_MEMORY_MB: '256' }, []).defaults.memoryMb).toBe(256)
+  })
+
+  test('hosts and origins in every form are taken', () => {
+    const env = { K2_ALLOWED_HOSTS: 'a.example,10.0.0.1,[::1]', K2_ALLOWED_ORIGINS: 'https://a.example:8443,http://b' }
+    expect(readConfig(env, [])).toMatchObject({ allowedOrigins: ['https://a.example:8443', 'http://b'] })
+  })
+})

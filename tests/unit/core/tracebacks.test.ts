@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { javaError, lastLine, nodeError, pythonError, rubyError } from '../../../src/core/languages/tracebacks.ts'
+import {
+  compilerError,
+  javaError,
+  lastLine,
+  nodeError,
+  oldNodeError,
+  pythonError,
+  rubyError,
+  shellError,
+} from '../../../src/core/languages/tracebacks.ts'
 
 const text = (...lines: string[]) => `${lines.join('\n')}\n`
 
@@ -183,4 +192,51 @@ test('every other language gives its last line, or its exit code when it said no
     traceback: null,
   })
   expect(lastLine('\n\n', 3).value).toBe('the program ended with exit code 3')
+})
+
+describe('compilers', () => {
+  test.each([
+    [
+      text(
+        'main.c: In function ‘main’:',
+        'main.c:1:20: error: ‘x’ undeclared',
+        '    1 | int main(){return x;}',
+        'main.c:1:20: note: each undeclared identifier is reported only once',
+      ),
+      'main.c:1:20: error: ‘x’ undeclared',
+    ],
+    [
+      text('main.c:1:10: fatal error: none.h: No such file', 'compilation terminated.'),
+      'main.c:1:10: fatal error: none.h: No such file',
+    ],
+    [
+      text('error[E0425]: cannot find value `x`', ' --> main.rs:1:13', 'error: aborting due to 1 previous error'),
+      'error[E0425]: cannot find value `x`',
+    ],
+    [
+      text('✘ [ERROR] Expected ";" but found "x"', '', '    main.ts:1:6:', '1 error'),
+      '✘ [ERROR] Expected ";" but found "x"',
+    ],
+  ])('the first error is the one, not what follows it', (stderr, value) => {
+    expect(compilerError(stderr)).toEqual({ name: 'CompileError', value, traceback: null })
+  })
+
+  test("a program's own words are not a compiler's", () => {
+    expect(compilerError(text('no errors', 'terror: none'))).toBeNull()
+  })
+})
+
+test('shells: the line that names the error, not the one that has it', () => {
+  const stderr = text("main.sh: line 2: syntax error near unexpected token `fi'", "main.sh: line 2: `fi'")
+  expect(shellError(stderr)).toEqual({
+    name: 'SyntaxError',
+    value: "main.sh: line 2: syntax error near unexpected token `fi'",
+    traceback: null,
+  })
+  expect(shellError(text('main.sh: line 1: nope: command not found'))).toBeNull()
+})
+
+test('TypeScript on a Node that can not strip types says what is missing', () => {
+  expect(oldNodeError(text('node: bad option: --experimental-strip-types'))?.value).toContain('esbuild')
+  expect(oldNodeError(text('Error: x'))).toBeNull()
 })

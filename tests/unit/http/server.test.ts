@@ -5,6 +5,8 @@ import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Deps } from '../../../src/app.ts'
 import { isSandboxError } from '../../../src/errors.ts'
+import { HTTP_DEFAULTS } from '../../../src/http/http-config.ts'
+import { serverOptions } from '../../../src/http/server-options.ts'
 import { buildTestApp, COMMAND, ID } from './stand-ins.ts'
 
 async function listen(changes: Partial<Deps> = {}) {
@@ -170,6 +172,11 @@ test('close cuts what does not finish within the grace, which aborts its work', 
   if (!signal.aborted) await once(signal, 'abort')
   await closed
   finish()
+})
+
+test('a grace as long as it may be does not run into the time that the framework gives to hooks', () => {
+  const config = { ...HTTP_DEFAULTS, shutdownGraceMs: 600_000 }
+  expect(serverOptions(config, undefined).pluginTimeout).toBeGreaterThan(config.shutdownGraceMs)
 })
 
 test('close does not wait for idle keep-alive connections', async () => {

@@ -43,6 +43,7 @@ export const COMMAND: CommandResult = {
 
 export const CODE: CodeResult = {
   ...ENDED,
+  processId: 'p1',
   language: 'python',
   logs: { stdout: [{ line: '1\n', error: false, timestampMs: 1500 }], stderr: [] },
   error: null,

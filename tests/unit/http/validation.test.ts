@@ -73,10 +73,10 @@ test('create: null is the same as absent, at every level that the schema names',
     envs: null,
     timeout: null,
     metadata: null,
-    resources: { cpus: null, pids: 64 },
+    resources: { cpus: null, pids: 128 },
   })
   expect(answer.statusCode).toBe(200)
-  expect(created).toMatchObject({ template: undefined, timeoutSeconds: undefined, resources: { pids: 64 } })
+  expect(created).toMatchObject({ template: undefined, timeoutSeconds: undefined, resources: { pids: 128 } })
 })
 
 test('create: an empty template and timeout 0 mean the default', async () => {
@@ -91,7 +91,7 @@ test('create: members reach the core in its own names and units', async () => {
     on_timeout: 'stop',
     network: 'none',
     name: 'crawler',
-    resources: { cpus: 0.5, memory_mb: 256, pids: 99, disk_mb: 10 },
+    resources: { cpus: 0.5, memory_mb: 256, pids: 99, disk_mb: 100 },
   })
   expect(created).toEqual({
     template: 'python:3.13',
@@ -100,7 +100,7 @@ test('create: members reach the core in its own names and units', async () => {
     timeoutSeconds: 60,
     metadata: undefined,
     user: undefined,
-    resources: { cpus: 0.5, memoryMb: 256, pids: 99, diskMb: 10 },
+    resources: { cpus: 0.5, memoryMb: 256, pids: 99, diskMb: 100 },
     network: 'none',
     onTimeout: 'stop',
     name: 'crawler',
@@ -282,14 +282,14 @@ test.each(['actions', 'filesystem'])(
 
 test('list: filters reach the core, metadata may be repeated', async () => {
   const answer = await app.inject(
-    `/sandboxes?status=stopped&template=a:b&name=n&metadata=k=v&metadata=x=y%3Dz&limit=7&cursor=c`,
+    `/sandboxes?status=stopped&template=a:b&name=n&metadata=k=v&metadata=x=y%3Dz&metadata=empty=&limit=7&cursor=c`,
   )
   expect(answer.statusCode).toBe(200)
   expect(filter).toEqual({
     status: 'stopped',
     template: 'a:b',
     name: 'n',
-    metadata: { k: 'v', x: 'y=z' },
+    metadata: { k: 'v', x: 'y=z', empty: '' },
     limit: 7,
     cursor: 'c',
   })
@@ -305,7 +305,6 @@ test.each([
   'name=',
   'metadata=',
   'metadata=k',
-  'metadata=k=',
   'metadata==v',
   'metadata=k=a&metadata=k=b',
   'limit=',

@@ -28,6 +28,12 @@ test('one byte too many leaves the middle out and says so', () => {
   expect(buffer.totalBytes).toBe(11)
 })
 
+test('where bytes must be exact, nothing is put in their place', () => {
+  const buffer = new OutputBuffer({ limitBytes: 10 })
+  buffer.write(Buffer.from('0123456789x'))
+  expect(buffer.bytes({ mark: false }).toString()).toBe('012346789x')
+})
+
 test('a limit of 0 keeps nothing but the count', () => {
   const buffer = new OutputBuffer({ limitBytes: 0 })
   buffer.write(Buffer.from('abc'))
