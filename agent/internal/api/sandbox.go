@@ -37,7 +37,7 @@ func (s *server) prepare(w http.ResponseWriter, r *http.Request) error {
 		if created, err = files.MakeCwd(user, body.Cwd); err != nil {
 			return err
 		}
-		accessible = created || files.CanEnter(user, body.Cwd)
+		accessible = files.CanEnter(user, body.Cwd)
 	}
 	if created {
 		identity.Forget()
