@@ -34,6 +34,7 @@ type ring struct {
 	mu         sync.Mutex
 	buf        []byte
 	limit      int
+	charged    int64 // of ringBudget
 	start, end int64
 	segments   []segment
 	head       int   // segments before it are gone
@@ -126,13 +127,18 @@ func (r *ring) growLocked() {
 	}
 	next := min(max(firstRing, size*4), r.limit)
 	if next > freeRing {
-		extra := int64(next - max(size, 0))
+		extra := int64(next - size)
+		if r.charged == 0 { // free until now
+			extra = int64(next)
+		}
 		if ringsTotal.Add(extra) > ringBudget {
 			ringsTotal.Add(-extra)
 			if size > 0 {
 				return
 			}
 			next = min(freeRing, r.limit)
+		} else {
+			r.charged += extra
 		}
 	}
 	grown := make([]byte, next)
@@ -204,9 +210,8 @@ func (r *ring) discard() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.discarding = true
-	if len(r.buf) > freeRing {
-		ringsTotal.Add(-int64(len(r.buf)))
-	}
+	ringsTotal.Add(-r.charged)
+	r.charged = 0
 	r.start, r.buf, r.segments, r.head = r.end, nil, nil, 0
 	r.wakeFollowersLocked()
 	for _, c := range r.room {
