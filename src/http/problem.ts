@@ -1,5 +1,6 @@
 /** The one place where a failure becomes an HTTP answer: RFC 9457 problem+json, the status from the code. */
 import { STATUS_CODES } from 'node:http'
+import { finished } from 'node:stream'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../../schemas/problem.ts'
 import { type ErrorCode, SandboxError } from '../errors.ts'
@@ -7,6 +8,8 @@ import { type ErrorCode, SandboxError } from '../errors.ts'
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
 const HIDDEN = 'internal error; the log has the details under this request id'
+
+const LONGEST_DISCARDED_BYTES = 256 * 1024 * 1024
 
 /** Nobody's fault, and not worth a stack trace. */
 const EXPECTED = new Set<ErrorCode>(['SHUTTING_DOWN', 'SERVER_BUSY', 'SANDBOX_LIMIT_REACHED'])
@@ -36,9 +39,8 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   else request.log.info({ code: error.code, detail: error.message.slice(0, 500) }, 'request refused')
   if (error.details.retryAfterSeconds !== undefined)
     reply.header('retry-after', Math.ceil(error.details.retryAfterSeconds))
-  // The rest of an upload is not read: whoever sends it must not think that the connection is free.
-  if (hasUnreadBody(request)) reply.header('connection', 'close')
-  return reply.code(error.status).type(PROBLEM_TYPE).send(toProblem(error, request.id))
+  const send = () => reply.code(error.status).type(PROBLEM_TYPE).send(toProblem(error, request.id))
+  return hasUnreadBody(request) ? answerUpload(error, request, reply, send) : send()
 }
 
 export function toProblem(error: SandboxError, requestId: string): Problem {
@@ -67,6 +69,32 @@ function fromFramework(thrown: unknown): SandboxError | undefined {
     return new SandboxError('INVALID_REQUEST', 'The request is malformed', { cause: thrown })
   }
   return undefined
+}
+
+/**
+ * An upload that is refused before it was read. A connection that is closed under a client who still writes is reset, and many
+ * never see the answer. So the rest is read and thrown away: by Node, behind the answer, where the connection is kept, and before
+ * the answer where the client wants it closed. The rest of a very long upload, or of one whose length nobody knows, is not read:
+ * whoever sends it must not think that the connection is free.
+ */
+function answerUpload(
+  error: SandboxError,
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+  send: () => FastifyReply,
+): FastifyReply {
+  const length = Number(raw.headers['content-length'] ?? Number.POSITIVE_INFINITY)
+  if (error.code === 'SHUTTING_DOWN' || length > LONGEST_DISCARDED_BYTES) {
+    reply.header('connection', 'close')
+    return send()
+  }
+  if (reply.raw.shouldKeepAlive) {
+    reply.removeHeader('connection')
+    return send()
+  }
+  raw.resume()
+  finished(raw, send) // also when the client leaves, or does not send it in time
+  return reply
 }
 
 function hasUnreadBody({ raw }: FastifyRequest): boolean {
