@@ -102,6 +102,7 @@ export class AgentSession {
   /** Sends a request. `path` with its query, encoded. */
   request(method: Method, path: string, options: RequestOptions): AgentCall {
     options.signal?.throwIfAborted()
+    this.#seeLoss()
     if (this.#loss !== null) throw this.#loss
     const { body } = options
     const stream = this.#http2.request(
@@ -152,7 +153,14 @@ export class AgentSession {
     return error
   }
 
+  /** Node's session ends a turn before it says so, and throws when it is used meanwhile. */
+  #seeLoss(): void {
+    if (this.#http2.destroyed || this.#http2.closed) this.destroy(linkLost('the connection to the sandbox was lost'))
+  }
+
   #beat(allowedMisses: number): void {
+    this.#seeLoss()
+    if (this.#loss !== null) return
     if (this.#misses >= allowedMisses) {
       this.destroy(linkLost('the sandbox does not answer any more'))
       return

@@ -7,7 +7,10 @@ const unavailable = expect.objectContaining({ name: 'SandboxError', code: 'AGENT
 const request = { id: 'p1', argv: ['x'], env: {}, cwd: '/', user: '1:1' }
 
 /** Answers the greeting; `misbehave` gets each request after it. */
-function rawClient(misbehave: (streamId: number, peer: RawPeer) => void, options: { answersPings?: boolean } = {}) {
+function rawClient(
+  misbehave: (streamId: number, peer: RawPeer) => void,
+  { heartbeatMs = 20, ...options }: { answersPings?: boolean; heartbeatMs?: number } = {},
+) {
   let greeted = false
   const peer = new RawPeer({
     ...options,
@@ -17,7 +20,7 @@ function rawClient(misbehave: (streamId: number, peer: RawPeer) => void, options
       self.answer(streamId, INFO)
     },
   })
-  return AgentClient.connect(peer.connection, { heartbeatMs: 20, heartbeatMisses: 2 })
+  return AgentClient.connect(peer.connection, { heartbeatMs, heartbeatMisses: 2 })
 }
 
 test('garbage instead of HTTP/2 fails the connect', async () => {
@@ -111,6 +114,19 @@ test('a pushed stream ends the session', async () => {
   })
   await expect(client.stat('/x', 'u')).rejects.toEqual(unavailable)
   expect(await client.closed).toEqual(unavailable)
+})
+
+test('a heartbeat, or a call, on a session that Node has ended and not said so yet does no harm', async () => {
+  for (let round = 0; round < 100; round++) {
+    const pushed = Buffer.from([0, 0, 0, 2, 0x82, 0x87, 0x84])
+    const client = await rawClient((streamId, peer) => peer.send(FRAME.pushPromise, END_HEADERS, streamId, pushed), {
+      heartbeatMs: 1,
+    })
+    const calls = Array.from({ length: 3 }, () => client.stat('/x', 'u').catch((error: unknown) => error))
+    expect(await Promise.all(calls)).toEqual(Array(3).fill(unavailable))
+    expect(await client.closed).toEqual(unavailable)
+    expect(await client.stat('/x', 'u').catch((error: unknown) => error)).toEqual(unavailable)
+  }
 })
 
 test('a GOAWAY ends the session and its calls', async () => {
