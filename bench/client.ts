@@ -41,6 +41,18 @@ export class Client {
     return (await this.call<{ sandbox_id: string }>('POST', '/sandboxes', options)).sandbox_id
   }
 
+  /** Fails for code that fails. */
+  async code(id: string, body: object): Promise<{ context_id: string }> {
+    const answer = await this.call<{ context_id: string; error: unknown }>('POST', `/sandboxes/${id}/code`, body)
+    if (answer.error !== null) throw new Error(JSON.stringify(answer.error))
+    return answer
+  }
+
+  /** A Python context's id. */
+  async context(id: string): Promise<string> {
+    return (await this.call<{ context_id: string }>('POST', `/sandboxes/${id}/contexts`, {})).context_id
+  }
+
   async command(id: string, command: string): Promise<{ exit_code: number; stdout: string }> {
     return this.call('POST', `/sandboxes/${id}/command`, { command })
   }

@@ -38,6 +38,7 @@ export async function runSuite(bench: Bench, extent: Extent, show: (row: Row) =>
   // Before the large files, which leave the server with memory it does not need.
   await lists(bench, extent, startBytes, add)
   await calls(bench, extent, add)
+  await cells(bench, extent, add)
   await files(bench, extent, add)
   return rows
 }
@@ -130,16 +131,50 @@ async function calls({ client, docker }: Bench, { calls: count, creates }: Exten
     await measure('command true, 8 at once', { count: count * 4, load: EIGHT, warmUp: 20 }, command),
     await measure('docker exec true, 8 at once', { count: creates * 2, load: EIGHT }, execTrue),
   )
-  const code = () => client.call('POST', `/sandboxes/${id}/code`, { code: 'print(1)' })
-  const execCode = () => docker.exec(container, ['python3', '-c', 'print(1)'])
+  await client.remove(id)
+  await docker.removeAll()
+}
+
+/** What each language costs in a context that is warm, and to begin with, beside an interpreter that docker exec starts. */
+const CELLS = [
+  ['python', 'print(1)', ['python3', '-c', 'print(1)']],
+  ['javascript', 'console.log(1)', ['node', '-e', 'console.log(1)']],
+  ['typescript', 'console.log(1 as number)', null],
+  ['bash', 'echo 1', ['bash', '-c', 'echo 1']],
+] as const
+const MEBIBYTE_CELL = 'for _ in range(1024): print("x" * 1023)'
+
+async function cells({ client, docker }: Bench, { calls: count, creates }: Extent, add: Add): Promise<void> {
+  const id = await client.create()
+  const container = await docker.createAndStart()
+  const run = (code: string, more: object = {}) => client.code(id, { code, ...more })
+  for (const [language, code, argv] of CELLS) {
+    const exec = argv && (() => docker.exec(container, [...argv]))
+    const first = async () => {
+      const { context_id } = await run(code, { language })
+      await client.call('DELETE', `/sandboxes/${id}/contexts/${context_id}`)
+    }
+    const name = `docker exec ${argv?.[0]}`
+    add(
+      await measure(`first ${language} cell`, { count: creates }, first),
+      exec && (await measure(name, { count: creates }, exec)),
+    )
+    add(
+      await measure(`${language} cell, warm`, { count, warmUp: 20 }, () => run(code, { language })),
+      exec && (await measure(name, { count: creates }, exec)),
+    )
+  }
+  add(await measure('python x = 1, warm', { count, warmUp: 20 }, () => run('x = 1')))
+  const contexts = await Promise.all(Array.from({ length: 8 }, () => client.context(id)))
   add(
-    await measure('code print(1)', { count: creates, warmUp: 2 }, code),
-    await measure('docker exec python3', { count: creates }, execCode),
+    await measure('python cell, 8 contexts at once', { count: count * 2, load: EIGHT, warmUp: 8 }, (index) =>
+      run('print(1)', { context_id: contexts[Math.abs(index) % 8] }),
+    ),
+    await measure('docker exec python3, 8 at once', { count: creates * 2, load: EIGHT }, () =>
+      docker.exec(container, ['python3', '-c', 'print(1)']),
+    ),
   )
-  add(
-    await measure('code print(1), 8 at once', { count: creates * 2, load: EIGHT }, code),
-    await measure('docker exec python3, 8 at once', { count: creates * 2, load: EIGHT }, execCode),
-  )
+  add(await measure('python cell, 1 MiB printed', { count: creates, bytes: MIB, warmUp: 2 }, () => run(MEBIBYTE_CELL)))
   await client.remove(id)
   await docker.removeAll()
 }

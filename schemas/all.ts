@@ -1,5 +1,6 @@
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
+import { Context, ContextCreate, ContextDeleted, ContextList } from './context.ts'
 import { Usage } from './execution.ts'
 import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
@@ -39,6 +40,10 @@ export const allSchemas = [
   ExecutionError,
   Result,
   ExecutionResponse,
+  ContextCreate,
+  Context,
+  ContextList,
+  ContextDeleted,
   FileSystemAction,
   FileInfo,
   FileSystemResponse,

@@ -1,28 +1,39 @@
-import { cwd, envs, Language, outputLimitBytes, Timestamp, user } from './common.ts'
+import { ContextId, cwd, envs, Language, outputLimitBytes, Timestamp, user } from './common.ts'
 import { MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
 import { Nullable, NullableRef, Ref, type Static, Type } from './typebox.ts'
 
 export const CodeExecution = Type.Object(
   {
     code: Type.String({ 'x-max-bytes': 8_388_608, description: 'The program. At most 8 MiB.' }),
+    context_id: Type.Optional({
+      ...ContextId,
+      description: 'Context to run in. Absent: the one that the language has of its own, made on first use.',
+    }),
     language: Type.Optional(
       Language(
-        '`python` (default), `javascript`, `typescript`, `bash`, or another whose interpreter is in the image; case does not matter.',
+        '`python` (default), `javascript`, `typescript` and `bash` keep their state from run to run; another whose interpreter is in the image runs as a program of its own. Case does not matter. Not together with `context_id`.',
       ),
     ),
     timeout: Type.Optional(
       Type.Number({
         minimum: 0,
         maximum: MAX_RUN_SECONDS,
-        description: 'Seconds after which the run is ended, with an error named `TimeoutError`. 0 or absent: 300.',
+        description:
+          'Seconds after which the run is ended, with an error named `TimeoutError`: it is interrupted, and where it does not obey its interpreter is replaced. 0 or absent: 300.',
       }),
     ),
-    cwd: Type.Optional(cwd("Folder to run in. Empty or absent: the sandbox's.")),
+    cwd: Type.Optional(
+      cwd('Folder of this run; the context is put back after it. Empty or absent: where the context is.'),
+    ),
     envs: Type.Optional(envs("Environment on top of the sandbox's, for this run.")),
-    user: Type.Optional(user("Who runs it. Absent: the sandbox's user.")),
+    user: Type.Optional(
+      user(
+        "Who runs it. Absent: the sandbox's user. Each user has contexts of their own; not together with `context_id`.",
+      ),
+    ),
     output_limit_bytes: Type.Optional(outputLimitBytes()),
   },
-  { $id: 'CodeExecution', description: 'A program to run to its end.' },
+  { $id: 'CodeExecution', description: 'Code to run to its end, as a cell of a notebook.' },
 )
 export type CodeExecution = Static<typeof CodeExecution>
 
@@ -63,7 +74,7 @@ const format = (what: string) => Nullable(Type.String(), { description: `${what}
 
 export const Result = Type.Object(
   {
-    type: Type.String({ description: 'MIME type of `value`.' }),
+    type: Type.String({ description: 'MIME type of `value`: the richest of its forms.' }),
     value: Type.Unknown({ description: 'The value in the form of `type`.' }),
     mime_type: Nullable(Type.String(), { description: 'The same as `type`.' }),
     text: format('Plain text'),
@@ -75,7 +86,13 @@ export const Result = Type.Object(
     latex: format('LaTeX'),
     json: Type.Unknown({ description: 'JSON value; null when there is none.' }),
     markdown: format('Markdown'),
-    raw: Type.Unknown({ description: 'Every form that the language gave, by MIME type; null when there is none.' }),
+    javascript: format('JavaScript'),
+    data: Type.Unknown({ description: 'A data frame as an object of column name to list of values, else null.' }),
+    chart: Type.Unknown({ description: 'A plot as data: its type, labels and elements; else null.' }),
+    raw: Type.Unknown({ description: 'Every form that the language gave, by MIME type.' }),
+    is_main_result: Type.Boolean({ description: "It is the value of the code's last expression." }),
+    display_id: Nullable(Type.String(), { description: 'Name that the code gave it, to update it by; else null.' }),
+    truncated: Type.Array(Type.String(), { description: 'MIME types that were left out, or cut, for their size.' }),
   },
   { $id: 'Result', description: 'Something that the program displayed.' },
 )
@@ -93,13 +110,21 @@ export const ExecutionResponse = Type.Object(
     finished_at: Timestamp('When the run ended.'),
     language: Type.String({ description: 'The language it ran as.' }),
     exit_code: Type.Integer({
-      description: "The interpreter's; 128 + n when signal n ended it, 124 at the time limit.",
+      description:
+        '0, 1 after an error, or what the code asked to exit with; 128 + n when signal n ended it, 124 at the time limit.',
     }),
     reason: Reason,
     signal: Nullable(Type.String(), { description: 'Name of the signal that ended it, as `SIGKILL`.' }),
     usage: Ref(Usage),
     truncated: Type.Boolean({ description: 'Some of the output was left out: see `output_limit_bytes`.' }),
-    process_id: Type.String({ description: 'Id of the process, for the processes routes.' }),
+    process_id: Type.String({ description: 'Id of the run, for the processes routes.' }),
+    context_id: Nullable(Type.String(), {
+      description: 'The context that it ran in; null for a language without contexts.',
+    }),
+    state_lost: Type.Boolean({
+      description:
+        'Variables of earlier runs are gone: the interpreter of the context was replaced, before this run or by its end.',
+    }),
   },
   {
     $id: 'ExecutionResponse',

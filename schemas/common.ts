@@ -18,6 +18,13 @@ export const ProcessId = Type.String({
   'x-error': 'PROCESS_NOT_FOUND',
 })
 
+export const ContextId = Type.String({
+  pattern: '^[A-Za-z0-9_-]{1,64}$',
+  description: "Id of a context: of the list, or a language's own, as `default-python`.",
+  examples: ['default-python'],
+  'x-error': 'CONTEXT_NOT_FOUND',
+})
+
 export const cwd = (description: string) =>
   Type.String({ pattern: '^(/[^\\u0000]*)?$', 'x-max-bytes': 4096, description: `${description} At most 4,096 bytes.` })
 

@@ -14,9 +14,9 @@ export const Usage = Type.Object(
 )
 export type Usage = Static<typeof Usage>
 
-export const REASONS = ['exited', 'signaled', 'timeout', 'out_of_memory', 'killed'] as const
+export const REASONS = ['exited', 'signaled', 'timeout', 'out_of_memory', 'killed', 'restarted'] as const
 
 export const Reason = StringEnum(REASONS, {
   description:
-    'How it ended: by itself, by a signal, at its time limit, for want of memory, or killed through this API.',
+    'How it ended: by itself, by a signal, at its time limit, for want of memory, killed through this API, or because its context was restarted.',
 })

@@ -20,6 +20,7 @@ import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
+import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
@@ -33,6 +34,7 @@ export interface Deps {
   sandboxes: SandboxRoutesOptions['sandboxes'] & ActionRoutesOptions['sandboxes']
   commands: CommandRoutesOptions['commands']
   code: CodeRoutesOptions['code']
+  contexts: ContextRoutesOptions['contexts']
   files: FilesystemRoutesOptions['files']
   processes: ProcessRoutesOptions['processes']
   health: HealthRoutesOptions['health']
@@ -82,6 +84,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(codeRoutes, { code: deps.code, memory })
+    await api.register(contextRoutes, { contexts: deps.contexts })
     await api.register(commandRoutes, { commands: deps.commands, memory })
     await api.register(filesystemRoutes, {
       files: deps.files,

@@ -1,4 +1,12 @@
-import type { AgentEntry, AgentInfo, PreparedUser, ProcessReason, ProcessStatus } from './types.ts'
+import type {
+  AgentContext,
+  AgentEntry,
+  AgentInfo,
+  PreparedUser,
+  ProcessReason,
+  ProcessStatus,
+  RunEvent,
+} from './types.ts'
 
 /**
  * Shapes and ranges of the agent's answers, which may come from whoever is root in the sandbox. Each takes what JSON.parse
@@ -39,6 +47,7 @@ const REASONS: ReadonlySet<string> = new Set<ProcessReason>([
   'timeout',
   'out_of_memory',
   'killed',
+  'restarted',
 ])
 const SIGNAL = /^[A-Z0-9+-]{1,24}$/
 
@@ -72,7 +81,69 @@ export function readStatus(value: unknown): ProcessStatus {
     outputBytes: count(json, 'output_bytes'),
     droppedBytes: count(json, 'dropped_bytes'),
     leftovers: count(json, 'leftovers'),
+    contextId: optionalText(json, 'context_id', 64),
+    stateLost: json.state_lost === true,
   }
+}
+
+const CONTEXT_STATES: ReadonlySet<string> = new Set<AgentContext['state']>(['starting', 'idle', 'busy', 'dead'])
+
+export function readContext(value: unknown): AgentContext {
+  const json = object(value, 'a context')
+  const state = text(json, 'state', 16)
+  if (!CONTEXT_STATES.has(state)) throw new AnswerError('state of a context is not one of the known')
+  return {
+    id: text(json, 'id', 64),
+    language: text(json, 'language', 64),
+    version: text(json, 'version', 200),
+    cwd: string(json.cwd, 'cwd'),
+    user: text(json, 'user', 4096),
+    state: state as AgentContext['state'],
+    createdAt: count(json, 'created_at'),
+    runs: count(json, 'execution_count'),
+    restarts: count(json, 'restarts'),
+  }
+}
+
+export function readContexts(value: unknown): AgentContext[] {
+  return list(object(value, 'contexts'), 'contexts').map(readContext)
+}
+
+const MOST_FORMS = 64
+const MOST_TRACEBACK_LINES = 10_000
+const NAME_LIMIT = 200
+
+/**
+ * An event of a run. The agent passes on what the user's program may have written itself, so what has not the shape is no fault
+ * of the agent's: null.
+ */
+export function readRunEvent(value: unknown): RunEvent | null {
+  if (typeof value !== 'object' || value === null) return null
+  const json = value as Json
+  if (json.type === 'display') {
+    const { data } = json
+    if (typeof data !== 'object' || data === null || Array.isArray(data)) return null
+    const forms = Object.entries(data).slice(0, MOST_FORMS)
+    return {
+      type: 'display',
+      data: Object.fromEntries(forms.filter(([mime]) => mime.length <= NAME_LIMIT)),
+      main: json.main === true,
+      displayId: typeof json.display_id === 'string' ? json.display_id.slice(0, NAME_LIMIT) : null,
+      update: json.update === true,
+      truncated: strings(json.truncated, MOST_FORMS) ?? [],
+    }
+  }
+  if (json.type !== 'error' || typeof json.name !== 'string' || typeof json.value !== 'string') return null
+  return {
+    type: 'error',
+    name: json.name.slice(0, NAME_LIMIT),
+    value: json.value,
+    traceback: strings(json.traceback, MOST_TRACEBACK_LINES),
+  }
+}
+
+function strings(value: unknown, most: number): string[] | null {
+  return Array.isArray(value) ? value.slice(0, most).filter((one) => typeof one === 'string') : null
 }
 
 export function readStatuses(value: unknown): ProcessStatus[] {

@@ -2,22 +2,26 @@ import type { Duplex, Readable } from 'node:stream'
 import { SandboxError } from '../errors.ts'
 import { linkLost } from './agent-errors.ts'
 import { readInfo, readPreparedUser } from './answers.ts'
+import * as contexts from './contexts.ts'
 import * as files from './files.ts'
 import * as processes from './processes.ts'
 import { requestJson, requestNothing } from './requests.ts'
 import { AgentSession } from './session.ts'
 import type {
   AgentBody,
+  AgentContext,
   AgentEntry,
   AgentInfo,
   AgentPath,
   ByteRange,
   CallOptions,
+  ContextSpec,
   FileContent,
   OutputStream,
   PreparedUser,
   ProcessStatus,
   StartProcess,
+  StartRun,
 } from './types.ts'
 
 export interface ConnectOptions extends CallOptions {
@@ -31,7 +35,7 @@ export interface ConnectOptions extends CallOptions {
 /**
  * The agent of one sandbox over one connection. Every call takes a signal that ends it with the signal's reason; when the
  * connection is lost all calls reject with AGENT_UNAVAILABLE, at once and for good: AgentLink makes new clients.
- * Failures inside the sandbox have their own codes (agent-errors.ts). What calls do and answer: processes.ts, files.ts.
+ * Failures inside the sandbox have their own codes (agent-errors.ts). What calls do and answer: processes.ts, contexts.ts, files.ts.
  */
 export class AgentClient {
   readonly #session: AgentSession
@@ -91,6 +95,34 @@ export class AgentClient {
   shutdown(graceMs: number, { signal }: CallOptions = {}): Promise<void> {
     const request = { signal, body: { grace_ms: graceMs }, timeoutMs: graceMs + 10_000 }
     return requestNothing(this.#session, 'POST', '/v1/shutdown', request)
+  }
+
+  createContext(spec: ContextSpec, options: CallOptions = {}): Promise<AgentContext> {
+    return contexts.createContext(this.#session, spec, options)
+  }
+
+  listContexts(options: CallOptions = {}): Promise<AgentContext[]> {
+    return contexts.listContexts(this.#session, options)
+  }
+
+  getContext(id: string, options: CallOptions = {}): Promise<AgentContext> {
+    return contexts.getContext(this.#session, id, options)
+  }
+
+  restartContext(id: string, options: CallOptions = {}): Promise<AgentContext> {
+    return contexts.restartContext(this.#session, id, options)
+  }
+
+  interruptContext(id: string, options: CallOptions = {}): Promise<void> {
+    return contexts.interruptContext(this.#session, id, options)
+  }
+
+  removeContext(id: string, options: CallOptions = {}): Promise<void> {
+    return contexts.removeContext(this.#session, id, options)
+  }
+
+  startRun(request: StartRun, options: CallOptions = {}): Promise<OutputStream> {
+    return contexts.startRun(this.#session, request, options)
   }
 
   startProcess(request: StartProcess, options: CallOptions = {}): Promise<{ processId: string; output: OutputStream }> {

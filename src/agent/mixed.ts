@@ -1,13 +1,15 @@
-import { AnswerError, readStatus } from './answers.ts'
-import type { OutputEvent } from './types.ts'
+import { AnswerError, readRunEvent, readStatus } from './answers.ts'
+import type { OutputEvent, RunEvent } from './types.ts'
 
-/** Of any frame, checked before anything is kept. */
+/** Of any frame, checked before anything is kept; of an event, what a driver may send and the agent passes on. */
 const PAYLOAD_LIMIT_BYTES = 1024 * 1024
+const EVENT_LIMIT_BYTES = 20 * 1024 * 1024
+const EVENT = 6
 const HEADER_BYTES = 8
 
 /**
  * The frames of `application/vnd.k2.mixed` (agent/README.md) out of chunks that are cut anywhere. Output is passed on as it
- * comes, without copies, also in the middle of a frame; of the other frames at most one, at most 1 MiB, is kept.
+ * comes, without copies, also in the middle of a frame; of the other frames at most one, at most 20 MiB, is kept.
  * AnswerError for what the protocol doesn't know.
  */
 export class MixedParser {
@@ -52,12 +54,14 @@ export class MixedParser {
     this.#headerBytes = 0
     const [type = -1, ...rest] = this.#header.subarray(0, 4)
     const length = this.#header.readUInt32BE(4)
-    if (type > 5) throw new AnswerError(`frame type ${type} is unknown`)
+    if (type > EVENT) throw new AnswerError(`frame type ${type} is unknown`)
     if (rest.some((byte) => byte !== 0)) throw new AnswerError('a frame header has bytes where zeros belong')
-    if (length > PAYLOAD_LIMIT_BYTES) throw new AnswerError(`a frame of ${length} bytes is above the limit`)
+    if (length > (type === EVENT ? EVENT_LIMIT_BYTES : PAYLOAD_LIMIT_BYTES))
+      throw new AnswerError(`a frame of ${length} bytes is above the limit`)
     if ((type === 0) !== (this.#state === 'first'))
       throw new AnswerError('the first frame, and only it, must be of type 0')
-    if (type >= 4 && length !== 8) throw new AnswerError(`a frame of type ${type} has ${length} bytes instead of 8`)
+    if ((type === 4 || type === 5) && length !== 8)
+      throw new AnswerError(`a frame of type ${type} has ${length} bytes instead of 8`)
     this.#state = 'open'
     this.#type = type
     this.#left = length
@@ -83,11 +87,21 @@ export class MixedParser {
         if (status.state !== 'exited') throw new AnswerError('the last frame says that the process is running')
         return { type: 'ended', status }
       }
+      case EVENT:
+        return { type: 'event', event: parseEvent(payload), sizeBytes: payload.length }
       case 4:
         return { type: 'time', timestampMs: readCount(payload) / 1000 }
       default:
         return { type: 'dropped', sizeBytes: readCount(payload) }
     }
+  }
+}
+
+function parseEvent(payload: Buffer): RunEvent | null {
+  try {
+    return readRunEvent(JSON.parse(payload.toString('utf8')))
+  } catch {
+    return null
   }
 }
 

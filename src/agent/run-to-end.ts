@@ -4,7 +4,7 @@ import { untilAborted } from '../lib/deadline.ts'
 import { agentUnavailable, isLinkLost } from './agent-errors.ts'
 import type { AgentClient } from './client.ts'
 import type { AgentLink } from './link.ts'
-import type { CallOptions, OutputEvent, OutputStream, ProcessStatus, StartProcess } from './types.ts'
+import type { CallOptions, OutputEvent, OutputStream, ProcessStatus, StartProcess, StartRun } from './types.ts'
 
 export interface RunOptions extends CallOptions {
   /** Each event once and in order, without `status` and `ended`. The stream waits for a promise it returns. */
@@ -17,11 +17,15 @@ const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000
 
 /**
- * Starts a process and follows it to its end, over lost connections too: output goes on at the byte where it was cut, and the
+ * Starts a process, or a run of code in a context, and follows it to its end, over lost connections too: output goes on at the byte where it was cut, and the
  * process is started once. AGENT_UNAVAILABLE when the connection does not come back in time or the sandbox was restarted in
  * between. The signal ends the following; the process runs on until it is killed.
  */
-export async function runToEnd(link: AgentLink, request: StartProcess, options: RunOptions): Promise<ProcessStatus> {
+export async function runToEnd(
+  link: AgentLink,
+  request: StartProcess | StartRun,
+  options: RunOptions,
+): Promise<ProcessStatus> {
   const { signal, resumeMs = 30_000 } = options
   const run = new Run(request, options)
   let client = await link.client({ signal })
@@ -61,13 +65,13 @@ async function reopen(link: AgentLink, deadline: number, signal: AbortSignal | u
 
 /** How far one process has been followed. */
 class Run {
-  readonly #request: StartProcess
+  readonly #request: StartProcess | StartRun
   readonly #options: RunOptions
   /** `unknown`: a start was sent, and the connection was lost before an answer. */
   #start: 'not sent' | 'unknown' | 'confirmed' = 'not sent'
   offset = 0
 
-  constructor(request: StartProcess, options: RunOptions) {
+  constructor(request: StartProcess | StartRun, options: RunOptions) {
     this.#request = request
     this.#options = options
   }
@@ -78,7 +82,7 @@ class Run {
     for await (const event of output) {
       if (event.type === 'ended') return event.status
       if (event.type === 'status') continue
-      if (event.type === 'dropped') this.offset += event.sizeBytes
+      if (event.type === 'dropped' || event.type === 'event') this.offset += event.sizeBytes
       else if (event.type !== 'time') this.offset += event.bytes.length
       const wait = this.#options.onOutput(event)
       if (wait !== undefined) await wait
@@ -103,7 +107,9 @@ class Run {
 
   async #startNow(client: AgentClient): Promise<OutputStream> {
     this.#start = 'unknown'
-    const { output } = await client.startProcess(this.#request, { signal: this.#options.signal })
+    const options = { signal: this.#options.signal }
+    if ('contextId' in this.#request) return await client.startRun(this.#request, options)
+    const { output } = await client.startProcess(this.#request, options)
     return output
   }
 

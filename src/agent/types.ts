@@ -54,7 +54,50 @@ export interface StartProcess {
   time?: boolean | undefined
 }
 
-export type ProcessReason = 'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed'
+/** A context to be made: an interpreter with state (agent/README.md, "Contexts"). */
+export interface ContextSpec {
+  /** Ours, [A-Za-z0-9_-]{1,64}. */
+  id: string
+  language: string
+  cwd: string
+  user: string
+  /** The whole environment. */
+  env: Record<string, string>
+}
+
+export interface AgentContext {
+  id: string
+  language: string
+  /** Of the language, as the interpreter says; empty while it starts. */
+  version: string
+  cwd: string
+  user: string
+  state: 'starting' | 'idle' | 'busy' | 'dead'
+  createdAt: number
+  /** Runs that were begun. */
+  runs: number
+  /** How often its interpreter was replaced. */
+  restarts: number
+}
+
+/** One run of code in a context. To the agent's other routes it is a process of this id. */
+export interface StartRun {
+  /** Ours, [A-Za-z0-9_-]{1,64}. */
+  id: string
+  contextId: string
+  code: string
+  /** For this run only; absent: where the context is. */
+  cwd?: string | undefined
+  /** For this run only, on top of the context's. */
+  env: Record<string, string>
+  timeoutMs?: number | undefined
+  /** Of one display, all its forms together, as JSON. */
+  displayBytes?: number | undefined
+  time?: boolean | undefined
+}
+
+/** `restarted`: the context was restarted under a run. */
+export type ProcessReason = 'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed' | 'restarted'
 
 export interface ProcessStatus {
   id: string
@@ -77,17 +120,38 @@ export interface ProcessStatus {
   droppedBytes: number
   /** Processes of it that outlived its main process. */
   leftovers: number
+  /** Of a run: its context, and whether that lost its state with it or before it. */
+  contextId: string | null
+  stateLost: boolean
 }
 
 /** In the order of the stream: `status` first, `ended` last, and a stream without `ended` throws. */
 export type OutputEvent =
   | { type: 'status'; status: ProcessStatus }
   | { type: 'stdout' | 'stderr'; bytes: Buffer }
+  /** What a run showed or failed with; null: what nobody can read. Counts for offsets with its size. */
+  | { type: 'event'; event: RunEvent | null; sizeBytes: number }
   /** When what follows was read from the pipes, milliseconds with fractions. */
   | { type: 'time'; timestampMs: number }
   /** So many bytes are missing at this point: the ring overran. They count for offsets. */
   | { type: 'dropped'; sizeBytes: number }
   | { type: 'ended'; status: ProcessStatus }
+
+/** What a language driver says in a run (agent/internal/drivers/README.md). It is the user's program that says it. */
+export type RunEvent =
+  | {
+      type: 'display'
+      /** By MIME type: text, base64 of binary ones, JSON of JSON ones. */
+      data: Record<string, unknown>
+      /** The value of the cell's last expression. */
+      main: boolean
+      displayId: string | null
+      /** Replaces what was displayed under this id. */
+      update: boolean
+      /** MIME types that were left out, or cut, for their size. */
+      truncated: string[]
+    }
+  | { type: 'error'; name: string; value: string; traceback: string[] | null }
 
 /** Reading slowly slows the process down. Leaving the loop early ends the stream, not the process. */
 export interface OutputStream extends AsyncIterableIterator<OutputEvent> {

@@ -1,6 +1,6 @@
 import { SandboxError } from '../errors.ts'
 import { OutputBuffer } from '../lib/output-buffer.ts'
-import type { Execution, Executions } from './executions.ts'
+import type { Executions, ProgramExecution } from './executions.ts'
 import type { CallOptions, CommandResult, RunCommand } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { outputLimitWithin } from './output-limit.ts'
@@ -40,7 +40,7 @@ export class Commands {
         },
       )
       .catch(explainMissingShell)
-    const { droppedBytes, ...end } = ended
+    const { droppedBytes, stateLost: _, ...end } = ended
     return {
       ...end,
       stdout: stdout.bytes({ mark: request.markCuts }),
@@ -50,7 +50,7 @@ export class Commands {
   }
 }
 
-function shellCommand(command: string): Pick<Execution, 'argv' | 'script'> {
+function shellCommand(command: string): Pick<ProgramExecution, 'argv' | 'script'> {
   if (Buffer.byteLength(command) <= LONGEST_ARGUMENT_BYTES) return { argv: ['/bin/sh', '-c', command] }
   return { argv: ['/bin/sh', '{script}'], script: { name: 'command.sh', content: command } }
 }

@@ -6,6 +6,7 @@ import { Activity } from './activity.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
+import { Contexts } from './contexts.ts'
 import { Executions } from './executions.ts'
 import { Expiry } from './expiry.ts'
 import { Files } from './files.ts'
@@ -34,6 +35,7 @@ export interface Core {
   sandboxes: Sandboxes
   commands: Commands
   code: Code
+  contexts: Contexts
   files: Files
   processes: Processes
   /** False from the loss of the engine's events until they are back. */
@@ -73,11 +75,13 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const watch = new Watch(reconciled)
   const executions = new Executions({ registry, live, activity, log })
   const programs = new Programs({ executions, live, registry })
+  const contexts = new Contexts({ registry, live, activity })
 
   return {
     sandboxes,
     commands: new Commands({ executions, rules }),
-    code: new Code({ executions, programs, registry, rules }),
+    code: new Code({ executions, contexts, programs, registry, rules }),
+    contexts,
     files: new Files({ registry, live, activity, engine, rules }),
     processes: new Processes({ registry, live }),
     engineAvailable: () => watch.engineAvailable,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd } from '../agent/run-to-end.ts'
-import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
+import type { OutputEvent, ProcessStatus, StartProcess, StartRun } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
@@ -20,7 +20,7 @@ const KILL_LIMIT_MS = 10_000
 const GONE_LIMIT_MS = 1000
 
 /** One run of a program in a sandbox, to its end. */
-export interface Execution {
+export interface ProgramExecution {
   argv: string[]
   script?: { name: string; content: string } | undefined
   cwd?: string | undefined
@@ -32,6 +32,18 @@ export interface Execution {
   time?: boolean
 }
 
+/** One run of code in a context, to its end. `cwd` and `envs` hold for it alone. */
+export interface CellExecution {
+  contextId: string
+  code: string
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  /** From its turn on. 0 or absent: none. */
+  timeoutMs?: number | undefined
+  /** Of one display, all forms together. */
+  displayBytes: number
+}
+
 /** How it ended. */
 export interface Ended {
   processId: string
@@ -41,6 +53,8 @@ export interface Ended {
   usage: Usage
   /** Bytes the agent could not keep until they were read. */
   droppedBytes: number
+  /** Of a run in a context: see CodeResult. */
+  stateLost: boolean
   startedAt: number
   finishedAt: number
 }
@@ -68,7 +82,7 @@ export class Executions {
 
   async run(
     id: string,
-    execution: Execution,
+    execution: ProgramExecution | CellExecution,
     options: CallOptions & { onOutput: (event: OutputEvent) => void },
   ): Promise<Ended> {
     const { registry, live, activity } = this.#parts
@@ -76,22 +90,15 @@ export class Executions {
     using _use = activity.use(record)
     const { link, gone } = live.of(record)
     const processId = `p${randomBytes(9).toString('base64url')}`
-    const timeoutMs = execution.timeoutMs || 0
+    // A cell's time begins with its turn, which only the agent knows.
+    const timeoutMs = 'contextId' in execution ? 0 : execution.timeoutMs || 0
     const late = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs + TIMEOUT_MARGIN_MS) : undefined
     const end = new AbortController()
     this.#running.add(end)
     const signals = [gone, end.signal, options.signal, late].filter((signal) => signal !== undefined)
     const signal = AbortSignal.any(signals)
-    const request = {
-      id: processId,
-      argv: execution.argv,
-      env: environmentOf(record, execution.envs),
-      cwd: execution.cwd ? pathInside(record.cwd, execution.cwd) : record.cwd,
-      user: execution.user || record.user,
-      script: execution.script,
-      timeoutMs,
-      time: execution.time,
-    }
+    const request =
+      'contextId' in execution ? toRun(record, processId, execution) : toProcess(record, processId, execution)
     try {
       return toEnded(await runToEnd(link, request, { signal, onOutput: options.onOutput }))
     } catch (error) {
@@ -139,6 +146,33 @@ export class Executions {
   }
 }
 
+function toProcess(record: SandboxRecord, id: string, execution: ProgramExecution): StartProcess {
+  return {
+    id,
+    argv: execution.argv,
+    env: environmentOf(record, execution.envs),
+    cwd: execution.cwd ? pathInside(record.cwd, execution.cwd) : record.cwd,
+    user: execution.user || record.user,
+    script: execution.script,
+    timeoutMs: execution.timeoutMs || 0,
+    time: execution.time,
+  }
+}
+
+function toRun(record: SandboxRecord, id: string, execution: CellExecution): StartRun {
+  const { contextId, code, cwd, envs = {}, timeoutMs, displayBytes } = execution
+  return {
+    id,
+    contextId,
+    code,
+    cwd: cwd ? pathInside(record.cwd, cwd) : undefined,
+    env: envs,
+    timeoutMs,
+    displayBytes,
+    time: true,
+  }
+}
+
 /** What a sandbox that is ending looks like from its link. */
 function isLoss(error: unknown): boolean {
   return (
@@ -160,6 +194,7 @@ function toEnded(status: ProcessStatus): Ended {
     signal: status.signal,
     usage: { cpuSeconds: status.cpuSeconds, peakMemoryBytes: status.peakMemoryBytes, wallSeconds: status.wallSeconds },
     droppedBytes: status.droppedBytes,
+    stateLost: status.stateLost,
     startedAt: status.startedAt,
     finishedAt: status.endedAt ?? status.startedAt,
   }

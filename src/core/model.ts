@@ -68,7 +68,8 @@ export interface SandboxPage {
   nextCursor: string | null
 }
 
-export type Reason = 'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed'
+/** `restarted`: the context of a run was restarted under it. */
+export type Reason = 'exited' | 'signaled' | 'timeout' | 'out_of_memory' | 'killed' | 'restarted'
 
 export interface Usage {
   cpuSeconds: number
@@ -104,6 +105,8 @@ export interface CommandResult {
 
 export interface RunCode {
   code: string
+  /** Which context runs it; absent: the default one of the language. Not together with `language` or `user`. */
+  contextId?: string | undefined
   language?: string | undefined
   cwd?: string | undefined
   envs?: Record<string, string> | undefined
@@ -125,9 +128,48 @@ export interface CodeError {
   traceback: string[] | null
 }
 
+/** Something that a run displayed. */
+export interface Display {
+  /** By MIME type: text, base64 of binary forms, values of JSON ones. */
+  data: Record<string, unknown>
+  /** It is the value of the last expression. */
+  main: boolean
+  displayId: string | null
+  /** MIME types that were left out, or cut, for their size. */
+  truncated: string[]
+}
+
+/** A running interpreter with state. */
+export interface CodeContext {
+  id: string
+  language: string
+  /** Of the language; empty while it starts. */
+  version: string
+  cwd: string
+  user: string
+  state: 'starting' | 'idle' | 'busy' | 'dead'
+  createdAt: number
+  /** Runs that were begun in it. */
+  runs: number
+  /** How often its interpreter was replaced. */
+  restarts: number
+}
+
+export interface CreateContext {
+  language?: string | undefined
+  cwd?: string | undefined
+  user?: string | undefined
+  envs?: Record<string, string> | undefined
+}
+
 export interface CodeResult {
   processId: string
   language: string
+  /** null: it ran as a file of its own. */
+  contextId: string | null
+  /** Variables of before are gone: its context's interpreter was replaced before, or ended in this run. */
+  stateLost: boolean
+  displays: Display[]
   logs: { stdout: LogLine[]; stderr: LogLine[] }
   error: CodeError | null
   exitCode: number

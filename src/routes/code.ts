@@ -8,6 +8,7 @@ import { timestamp } from '../http/timestamp.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
 import { usageAnswer } from './execution-answer.ts'
+import { mainText, resultAnswer } from './result-answer.ts'
 import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface CodeRoutesOptions {
@@ -27,6 +28,7 @@ export async function codeRoutes(app: TypedApp, { code, memory }: CodeRoutesOpti
 function toCode(body: CodeExecution): RunCode {
   return {
     code: body.code,
+    contextId: body.context_id,
     language: body.language?.trim().toLowerCase() || undefined,
     cwd: body.cwd || undefined,
     envs: body.envs,
@@ -38,9 +40,9 @@ function toCode(body: CodeExecution): RunCode {
 
 function codeAnswer(result: CodeResult): ExecutionResponse {
   return {
-    text: null,
+    text: mainText(result.displays),
     logs: { stdout: result.logs.stdout.map(lineAnswer), stderr: result.logs.stderr.map(lineAnswer) },
-    results: [],
+    results: result.displays.map(resultAnswer),
     error: result.error,
     created_at: timestamp(result.startedAt),
     finished_at: timestamp(result.finishedAt),
@@ -51,6 +53,8 @@ function codeAnswer(result: CodeResult): ExecutionResponse {
     usage: usageAnswer(result.usage),
     truncated: result.truncated,
     process_id: result.processId,
+    context_id: result.contextId,
+    state_lost: result.stateLost,
   }
 }
 
@@ -72,6 +76,8 @@ const RUN = {
   usage: USAGE,
   truncated: false,
   process_id: 'p7d0c41',
+  context_id: 'default-python',
+  state_lost: false,
 }
 
 const runCode = operation({
@@ -79,16 +85,23 @@ const runCode = operation({
   tag: 'execution',
   summary: 'Run code',
   description:
-    'Runs the program as a file with the interpreter that the image has for its language, and answers when it has ended. An error of the program is an answer (`error`), not an error of this API. If the client leaves, the run and all it started are killed. Counts as use of the sandbox.',
+    'Runs the code as a cell of a notebook, and answers when it has ended. In Python, JavaScript, TypeScript and Bash variables, imports and the working directory live on from run to run: in the context that is named, else in the one that the language has of its own. Runs in one context wait for each other. Code of any other language runs as a program of its own. An error of the code is an answer (`error`), not an error of this API. If the client leaves, the run is interrupted. Counts as use of the sandbox.',
   params: SandboxParams,
   body: Ref(CodeExecution),
   requestExamples: {
     python: { code: 'print(6 * 7)' },
+    context: { code: 'x + 1', context_id: 'cQ2v9Xk1LmZaT' },
     javascript: { code: 'console.log(process.env.NAME)', language: 'javascript', envs: { NAME: 'k2' }, timeout: 10 },
   },
   answer: Ref(ExecutionResponse),
   answerExamples: {
     printed: RUN,
+    value: {
+      ...RUN,
+      text: '42',
+      logs: { stdout: [], stderr: [] },
+      results: [resultAnswer({ data: { 'text/plain': '42' }, main: true, displayId: null, truncated: [] })],
+    },
     failed: {
       ...RUN,
       logs: { stdout: [], stderr: [] },
@@ -97,12 +110,13 @@ const runCode = operation({
         value: 'division by zero',
         traceback: [
           'Traceback (most recent call last):',
-          '  File "main.py", line 1, in <module>',
+          '  File "<cell 1>", line 1, in <module>',
+          '    1 / 0',
           'ZeroDivisionError: division by zero',
         ],
       },
       exit_code: 1,
     },
   },
-  errors: [...RUN_ERRORS, 'LANGUAGE_UNAVAILABLE', 'PERMISSION_DENIED'],
+  errors: [...RUN_ERRORS, 'CONTEXT_NOT_FOUND', 'CONTEXT_LIMIT_REACHED', 'LANGUAGE_UNAVAILABLE', 'PERMISSION_DENIED'],
 })

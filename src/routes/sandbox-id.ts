@@ -1,9 +1,10 @@
-import { ProcessId, SandboxId } from '../../schemas/common.ts'
+import { ContextId, ProcessId, SandboxId } from '../../schemas/common.ts'
 import { Type } from '../../schemas/typebox.ts'
 import type { ErrorCode } from '../errors.ts'
 
 /** What is no id at all answers as an unknown one: see `x-error` of the schema. */
 export const SandboxParams = Type.Object({ sandbox_id: SandboxId })
+export const ContextParams = Type.Object({ sandbox_id: SandboxId, context_id: ContextId })
 export const ProcessParams = Type.Object({ sandbox_id: SandboxId, process_id: ProcessId })
 
 /** Failures of everything that reaches into a sandbox. */

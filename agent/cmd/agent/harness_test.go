@@ -221,6 +221,8 @@ type status struct {
 	CPU       float64 `json:"cpu_seconds"`
 	Memory    int64   `json:"peak_memory_bytes"`
 	Wall      float64 `json:"wall_seconds"`
+	ContextID string  `json:"context_id"`
+	StateLost bool    `json:"state_lost"`
 }
 
 // result is a whole mixed stream.
@@ -231,6 +233,7 @@ type result struct {
 	gap            uint64
 	times          []uint64
 	kinds          []byte
+	events         []runEvent
 }
 
 func readStream(t *testing.T, r io.Reader) result {
@@ -276,6 +279,10 @@ func (res *result) add(t *testing.T, kind byte, payload []byte) {
 		res.stderr = append(res.stderr, payload...)
 	case mixed.Time:
 		res.times = append(res.times, binary.BigEndian.Uint64(payload))
+	case mixed.Event:
+		var e runEvent
+		decode(t, payload, &e)
+		res.events = append(res.events, e)
 	case mixed.Gap:
 		res.gap += binary.BigEndian.Uint64(payload)
 	default:

@@ -14,6 +14,7 @@ import (
 
 	"k2sandbox.dev/agent/internal/fault"
 	"k2sandbox.dev/agent/internal/identity"
+	"k2sandbox.dev/agent/internal/kernel"
 	"k2sandbox.dev/agent/internal/proc"
 )
 
@@ -22,6 +23,7 @@ const maxJSON = 16 << 20
 
 type server struct {
 	table     *proc.Table
+	contexts  *kernel.Table
 	version   string
 	bootID    string
 	startedAt time.Time
@@ -33,29 +35,36 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func New(table *proc.Table, version string) http.Handler {
 	var boot [16]byte
 	_, _ = rand.Read(boot[:]) // never fails (crypto/rand)
-	s := &server{table, version, hex.EncodeToString(boot[:]), time.Now()}
+	s := &server{table, kernel.NewTable(table), version, hex.EncodeToString(boot[:]), time.Now()}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1/info":                   s.info,
-		"POST /v1/prepare":               s.prepare,
-		"POST /v1/shutdown":              s.shutdown,
-		"POST /v1/processes":             s.startProcess,
-		"GET /v1/processes":              s.listProcesses,
-		"GET /v1/processes/{id}":         s.getProcess,
-		"DELETE /v1/processes/{id}":      s.deleteProcess,
-		"GET /v1/processes/{id}/output":  s.output,
-		"POST /v1/processes/{id}/stdin":  s.stdin,
-		"POST /v1/processes/{id}/signal": s.signal,
-		"POST /v1/processes/{id}/kill":   s.kill,
-		"GET /v1/files/stat":             s.statFile,
-		"GET /v1/files/list":             s.listFiles,
-		"GET /v1/files/content":          s.readFile,
-		"PUT /v1/files/content":          s.writeFile,
-		"POST /v1/files/mkdir":           s.mkdir,
-		"POST /v1/files/move":            s.move,
-		"DELETE /v1/files":               s.deleteFile,
-		"GET /v1/files/archive":          s.readArchive,
-		"PUT /v1/files/archive":          s.writeArchive,
+		"GET /v1/info":                     s.info,
+		"POST /v1/prepare":                 s.prepare,
+		"POST /v1/shutdown":                s.shutdown,
+		"POST /v1/processes":               s.startProcess,
+		"GET /v1/processes":                s.listProcesses,
+		"GET /v1/processes/{id}":           s.getProcess,
+		"DELETE /v1/processes/{id}":        s.deleteProcess,
+		"GET /v1/processes/{id}/output":    s.output,
+		"POST /v1/processes/{id}/stdin":    s.stdin,
+		"POST /v1/processes/{id}/signal":   s.signal,
+		"POST /v1/processes/{id}/kill":     s.kill,
+		"POST /v1/contexts":                s.createContext,
+		"GET /v1/contexts":                 s.listContexts,
+		"GET /v1/contexts/{id}":            s.getContext,
+		"DELETE /v1/contexts/{id}":         s.deleteContext,
+		"POST /v1/contexts/{id}/restart":   s.restartContext,
+		"POST /v1/contexts/{id}/interrupt": s.interruptContext,
+		"POST /v1/contexts/{id}/run":       s.startRun,
+		"GET /v1/files/stat":               s.statFile,
+		"GET /v1/files/list":               s.listFiles,
+		"GET /v1/files/content":            s.readFile,
+		"PUT /v1/files/content":            s.writeFile,
+		"POST /v1/files/mkdir":             s.mkdir,
+		"POST /v1/files/move":              s.move,
+		"DELETE /v1/files":                 s.deleteFile,
+		"GET /v1/files/archive":            s.readArchive,
+		"PUT /v1/files/archive":            s.writeArchive,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
@@ -76,6 +85,7 @@ var statuses = map[fault.Code]int{
 	fault.ReadOnly: 403, fault.UserNotFound: 400, fault.CwdNotFound: 400, fault.CwdNotADirectory: 400,
 	fault.CwdNotAccessible: 400, fault.CommandNotFound: 400, fault.CommandNotExecutable: 400,
 	fault.ProcessNotFound: 404, fault.ProcessExists: 409, fault.StdinClosed: 409, fault.TooManyProcesses: 503,
+	fault.ContextNotFound: 404, fault.ContextExists: 409, fault.TooManyContexts: 503, fault.LanguageNotFound: 400,
 	fault.ShuttingDown: 503, fault.Internal: 500,
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"k2sandbox.dev/agent/internal/fault"
 	"k2sandbox.dev/agent/internal/mixed"
-	"k2sandbox.dev/agent/internal/proc"
+	"k2sandbox.dev/agent/internal/output"
 )
 
 // startHold is how long the first frame of a new process waits for company: most commands print or end within it, and
@@ -22,7 +22,7 @@ var frameBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); retu
 const maxPooled = 64 << 10
 
 func (s *server) output(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.table.Get(r.PathValue("id"))
+	p, err := s.execution(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (s *server) output(w http.ResponseWriter, r *http.Request) error {
 }
 
 // stream writes the mixed stream until the process has ended, or without follow until all that is there was given.
-func stream(w http.ResponseWriter, r *http.Request, p *proc.Process, f *proc.Follower, follow bool, hold time.Duration) error {
+func stream(w http.ResponseWriter, r *http.Request, p execution, f *output.Follower, follow bool, hold time.Duration) error {
 	defer f.Close()
 	pooled := frameBuffers.Get().(*[]byte)
 	b := (*pooled)[:0]
@@ -97,7 +97,7 @@ func stream(w http.ResponseWriter, r *http.Request, p *proc.Process, f *proc.Fol
 	}
 }
 
-func appendStatus(b []byte, kind byte, p *proc.Process) []byte {
+func appendStatus(b []byte, kind byte, p execution) []byte {
 	var text bytes.Buffer
 	_ = encode(&text, p.Status()) // plain data always encodes
 	return mixed.AppendFrame(b, kind, bytes.TrimRight(text.Bytes(), "\n"))

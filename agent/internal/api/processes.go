@@ -4,8 +4,24 @@ import (
 	"net/http"
 
 	"k2sandbox.dev/agent/internal/fault"
+	"k2sandbox.dev/agent/internal/output"
 	"k2sandbox.dev/agent/internal/proc"
 )
+
+// execution is a process, or a run in a context: to these routes they are the same.
+type execution interface {
+	Status() proc.Status
+	Follow(offset int64, withTime bool) (*output.Follower, bool)
+	Kill(reason string) proc.Killed
+}
+
+// execution finds either, or fails with PROCESS_NOT_FOUND.
+func (s *server) execution(id string) (execution, error) {
+	if run := s.contexts.Run(id); run != nil {
+		return run, nil
+	}
+	return s.table.Get(id)
+}
 
 func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
@@ -15,6 +31,9 @@ func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
+	}
+	if s.contexts.Run(body.ID) != nil {
+		return fault.New(fault.ProcessExists, "process %q exists already", body.ID)
 	}
 	p, err := s.table.Start(r.Context(), body.Spec)
 	if err != nil {
@@ -29,12 +48,12 @@ func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) listProcesses(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]any{"processes": s.table.List()})
+	writeJSON(w, http.StatusOK, map[string]any{"processes": append(s.table.List(), s.contexts.Runs()...)})
 	return nil
 }
 
 func (s *server) getProcess(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.table.Get(r.PathValue("id"))
+	p, err := s.execution(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -43,6 +62,11 @@ func (s *server) getProcess(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) deleteProcess(w http.ResponseWriter, r *http.Request) error {
+	if run := s.contexts.Run(r.PathValue("id")); run != nil {
+		s.contexts.RemoveRun(run)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	p, err := s.table.Get(r.PathValue("id"))
 	if err != nil {
 		return err
@@ -114,7 +138,7 @@ func (s *server) kill(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return fault.New(fault.InvalidRequest, "reason: need \"killed\" or \"timeout\"")
 	}
-	p, err := s.table.Get(r.PathValue("id"))
+	p, err := s.execution(r.PathValue("id"))
 	if err != nil {
 		return err
 	}

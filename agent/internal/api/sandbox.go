@@ -64,6 +64,7 @@ func (s *server) shutdown(w http.ResponseWriter, r *http.Request) error {
 	if body.GraceMs < 0 || body.GraceMs > maxGraceMs {
 		return fault.New(fault.InvalidRequest, "grace_ms: need 0 to %d", maxGraceMs)
 	}
+	s.contexts.Close()
 	s.table.Shutdown(r.Context(), time.Duration(body.GraceMs)*time.Millisecond)
 	w.WriteHeader(http.StatusNoContent)
 	return nil

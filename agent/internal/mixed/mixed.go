@@ -11,6 +11,7 @@ const (
 	Ended   byte = 3
 	Time    byte = 4
 	Gap     byte = 5
+	Event   byte = 6
 )
 
 // MaxData is the longest payload of a Stdout or Stderr frame.

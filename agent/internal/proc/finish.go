@@ -32,7 +32,7 @@ func (p *Process) ended() {
 	}
 }
 
-// pipeClosed is called by each pump at its end.
+// pipeClosed is called after each pump.
 func (p *Process) pipeClosed() {
 	p.mu.Lock()
 	p.openPipes--
@@ -68,7 +68,7 @@ func (p *Process) finish() {
 	p.finished = true
 	p.mu.Unlock()
 	p.table.keepFinished(p, milliseconds(p.spec.KeepMs, defaultKeepMs))
-	p.ring.finish()
+	p.ring.Finish()
 	close(p.done)
 }
 

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"k2sandbox.dev/agent/internal/output"
 )
 
 // The last pump may see its end between the reaper's wait4 and what the reaper does next: it publishes the end then.
@@ -17,7 +19,7 @@ func TestEndPublishedByTheLastPumpIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &Process{
-		ID: "last-pump", table: table, ring: newRing(1024, 0), pid: pid, startedAt: before, openPipes: 1,
+		ID: "last-pump", table: table, ring: output.New(1024, 0), pid: pid, startedAt: before, openPipes: 1,
 		done: make(chan struct{}),
 	}
 	waitUntilDead(t, pid)

@@ -4,10 +4,13 @@ import (
 	"os"
 	"syscall"
 
+	"k2sandbox.dev/agent/internal/fault"
+	"k2sandbox.dev/agent/internal/identity"
 	"k2sandbox.dev/agent/internal/sys"
 )
 
-// pipes are the three standard streams: our ends don't block (they wait in the poller), the child's do.
+// pipes are the three standard streams: our ends don't block (they wait in the poller), the child's do. They are made with the
+// user's rights: else no program of the user's could open /dev/stdout or /dev/fd/2.
 type pipes struct {
 	child          [3]uintptr
 	stdin          *os.File
@@ -44,6 +47,22 @@ func openPipes(withStdin bool) (*pipes, error) {
 	return p, nil
 }
 
+// Pipe opens one for an interpreter: ours waits in the poller, theirs blocks and is the user's.
+func Pipe(user *identity.User, weWrite bool) (ours, theirs *os.File, err error) {
+	var r, w int
+	err = user.Do(func() (err error) {
+		r, w, err = pipe()
+		return err
+	})
+	if err != nil {
+		return nil, nil, fault.Of(err, "opening pipes")
+	}
+	if weWrite {
+		return ourEnd(w, "to the interpreter"), os.NewFile(uintptr(r), "of the interpreter"), nil
+	}
+	return ourEnd(r, "from the interpreter"), os.NewFile(uintptr(w), "of the interpreter"), nil
+}
+
 func pipe() (r, w int, err error) {
 	var fds [2]int
 	err = syscall.Pipe2(fds[:], syscall.O_CLOEXEC)
@@ -72,6 +91,9 @@ func (p *pipes) closeOurEnds() {
 	}
 }
 
+// maxRead is more than a ring takes at once.
+const maxRead = 1 << 20
+
 // pump moves one output pipe into the ring until its last writer closes it.
 func (p *Process) pump(f *os.File, kind byte, which int) {
 	defer f.Close()
@@ -81,16 +103,15 @@ func (p *Process) pump(f *os.File, kind byte, which int) {
 		var full bool
 		var readErr error
 		err = conn.Read(func(fd uintptr) bool {
-			n, full, readErr = p.ring.readFrom(int(fd), kind)
+			n, full, readErr = p.ring.ReadFrom(int(fd), kind, maxRead)
 			return full || readErr != syscall.EAGAIN
 		})
 		if full {
-			<-p.ring.room[which]
+			<-p.ring.Room(which)
 			continue
 		}
 		if n == 0 || readErr != nil {
 			break
 		}
 	}
-	p.pipeClosed()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k2sandbox.dev/agent/internal/identity"
+	"k2sandbox.dev/agent/internal/output"
 )
 
 // Process is one that the server started.
@@ -17,8 +18,9 @@ type Process struct {
 	user  *identity.User
 	argv  []string // as shown
 	tag   uint64   // 0: tags don't work here
-	ring  *ring
+	ring  *output.Ring
 
+	hidden    bool // an interpreter: see Spec.Attach
 	startedAt time.Time
 	oomBefore int64
 	scriptDir string
@@ -63,21 +65,24 @@ func (p *Process) isFinished() bool {
 }
 
 // Follow reads the output from a payload offset on; false when the offset lies in the future.
-func (p *Process) Follow(offset int64, withTime bool) (*Follower, bool) {
-	return p.ring.follow(offset, withTime)
+func (p *Process) Follow(offset int64, withTime bool) (*output.Follower, bool) {
+	return p.ring.Follow(offset, withTime)
 }
+
+// PID is its process id, also after its end.
+func (p *Process) PID() int { return p.pid }
 
 // Done is closed when the process has ended and its output is complete.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Status tells how it stands. It says "running" until the output is complete.
 func (p *Process) Status() Status {
-	output, dropped := p.ring.counts()
+	size, dropped := p.ring.Counts()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := Status{
 		ID: p.ID, PID: p.pid, Argv: p.argv, Cwd: p.spec.Cwd, User: p.spec.User, State: "running",
-		StartedAt: p.startedAt.UnixMilli(), OutputBytes: output, DroppedBytes: dropped,
+		StartedAt: p.startedAt.UnixMilli(), OutputBytes: size, DroppedBytes: dropped,
 	}
 	if !p.finished {
 		s.WallSeconds = time.Since(p.startedAt).Seconds()

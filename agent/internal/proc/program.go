@@ -32,6 +32,20 @@ func findProgram(user *identity.User, spec Spec, name string) (path string, err 
 	return path, err
 }
 
+// CheckCwd fails with CWD_NOT_FOUND, CWD_NOT_A_DIRECTORY or CWD_NOT_ACCESSIBLE where the user can't work in cwd.
+func CheckCwd(user *identity.User, cwd string) error {
+	if !strings.HasPrefix(cwd, "/") || strings.IndexByte(cwd, 0) >= 0 {
+		return fault.New(fault.InvalidRequest, "cwd: need an absolute path")
+	}
+	return user.Do(func() error {
+		_, err := sys.Statx(sys.AT_FDCWD, cwd+"/.", 0)
+		if err != nil {
+			return cwdError(err, cwd)
+		}
+		return nil
+	})
+}
+
 func cwdError(err error, cwd string) error {
 	switch err {
 	case syscall.ENOENT:

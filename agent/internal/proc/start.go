@@ -9,6 +9,8 @@ import (
 
 	"k2sandbox.dev/agent/internal/fault"
 	"k2sandbox.dev/agent/internal/identity"
+	"k2sandbox.dev/agent/internal/mixed"
+	"k2sandbox.dev/agent/internal/output"
 )
 
 // Script is a file that exists while the process runs.
@@ -30,6 +32,11 @@ type Spec struct {
 	BufferBytes int               `json:"buffer_bytes"`
 	DrainMs     *int64            `json:"drain_ms"`
 	KeepMs      *int64            `json:"keep_ms"`
+
+	// Of the interpreter of a context: what it gets as descriptors 3 and up, and what makes of its outputs the pumps that read
+	// and close them, instead of those into a ring of its own. It is in no list, and its id can't be asked for.
+	Files  []*os.File                                      `json:"-"`
+	Attach func(stdout, stderr *os.File) (pumps [2]func()) `json:"-"`
 }
 
 const (
@@ -52,7 +59,8 @@ func (t *Table) Start(ctx context.Context, spec Spec) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{
-		ID: spec.ID, table: t, user: user, ring: newRing(spec.BufferBytes, 2), stdinTurn: make(chan struct{}, 1),
+		ID: spec.ID, table: t, user: user, ring: output.New(spec.BufferBytes, 2), stdinTurn: make(chan struct{}, 1),
+		hidden:   spec.Attach != nil,
 		launched: make(chan struct{}), done: make(chan struct{}),
 	}
 	if t.tagger.works {
@@ -76,7 +84,7 @@ func (t *Table) Start(ctx context.Context, spec Spec) (*Process, error) {
 
 func (s *Spec) check() error {
 	invalid := func(format string, args ...any) error { return fault.New(fault.InvalidRequest, format, args...) }
-	if !validID(s.ID) {
+	if s.Attach == nil && !ValidID(s.ID) {
 		return invalid("id: need 1 to 64 of [A-Za-z0-9_-]")
 	}
 	if len(s.Argv) == 0 || s.Argv[0] == "" || len(s.Argv) > maxArgs {
@@ -87,13 +95,8 @@ func (s *Spec) check() error {
 			return invalid("argv[%d]: NUL byte, or longer than %d bytes", i, maxArgBytes)
 		}
 	}
-	if len(s.Env) > maxEnv {
-		return invalid("env: more than %d variables", maxEnv)
-	}
-	for name, value := range s.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 || len(name)+len(value) >= maxArgBytes {
-			return invalid("env %q: empty name, '=' or NUL byte, or longer than %d bytes", clip(name), maxArgBytes)
-		}
+	if err := CheckEnv(s.Env); err != nil {
+		return err
 	}
 	if !strings.HasPrefix(s.Cwd, "/") || strings.IndexByte(s.Cwd, 0) >= 0 {
 		return invalid("cwd: need an absolute path")
@@ -125,7 +128,21 @@ func (s *Spec) check() error {
 	return nil
 }
 
-func validID(id string) bool {
+// CheckEnv fails with INVALID_REQUEST for an environment that the kernel would not take.
+func CheckEnv(env map[string]string) error {
+	if len(env) > maxEnv {
+		return fault.New(fault.InvalidRequest, "env: more than %d variables", maxEnv)
+	}
+	for name, value := range env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 || len(name)+len(value) >= maxArgBytes {
+			return fault.New(fault.InvalidRequest, "env %q: empty name, '=' or NUL byte, or longer than %d bytes", clip(name), maxArgBytes)
+		}
+	}
+	return nil
+}
+
+// ValidID says whether a server may call something so.
+func ValidID(id string) bool {
 	for _, c := range []byte(id) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
 			return false
@@ -163,7 +180,11 @@ func (p *Process) launch(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	pipes, err := openPipes(spec.Stdin == "pipe")
+	var pipes *pipes
+	err = p.user.Do(func() (err error) {
+		pipes, err = openPipes(spec.Stdin == "pipe")
+		return err
+	})
 	if err != nil {
 		return fault.Of(err, "opening pipes")
 	}
@@ -175,8 +196,17 @@ func (p *Process) launch(spec Spec) error {
 		pipes.closeOurEnds()
 		return startError(err, p.user, spec, argv[0], path)
 	}
-	go p.pump(pipes.stdout, 1, 0)
-	go p.pump(pipes.stderr, 2, 1)
+	pumps := [2]func(){
+		func() { p.pump(pipes.stdout, mixed.Stdout, 0) },
+		func() { p.pump(pipes.stderr, mixed.Stderr, 1) },
+	}
+	if spec.Attach != nil {
+		p.spec.Attach, p.spec.Files = nil, nil
+		pumps = spec.Attach(pipes.stdout, pipes.stderr)
+	}
+	for _, pump := range pumps {
+		go func() { pump(); p.pipeClosed() }()
+	}
 	p.afterStart(spec)
 	return nil
 }
@@ -184,7 +214,7 @@ func (p *Process) launch(spec Spec) error {
 // fork holds the lock that makes the tag the child's and lets the reaper know the child before it asks for it.
 func (p *Process) fork(path string, argv, env []string, pipes *pipes) error {
 	attr := &syscall.ProcAttr{
-		Dir: p.spec.Cwd, Env: env, Files: pipes.child[:],
+		Dir: p.spec.Cwd, Env: env, Files: append(pipes.child[:], descriptors(p.spec.Files)...),
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	}
 	if os.Getuid() == 0 {
@@ -218,6 +248,14 @@ func (p *Process) fork(path string, argv, env []string, pipes *pipes) error {
 	t.byPID[pid] = p
 	t.mu.Unlock()
 	return nil
+}
+
+func descriptors(files []*os.File) []uintptr {
+	list := make([]uintptr, len(files))
+	for i, f := range files {
+		list[i] = f.Fd()
+	}
+	return list
 }
 
 // oomDelay leaves short commands alone: they gain nothing and would pay.

@@ -25,6 +25,9 @@ type Status struct {
 	OutputBytes     int64    `json:"output_bytes"`
 	DroppedBytes    int64    `json:"dropped_bytes"`
 	Leftovers       int      `json:"leftovers"`
+	// Of a run in a context only.
+	ContextID string `json:"context_id,omitempty"`
+	StateLost bool   `json:"state_lost,omitempty"`
 }
 
 // How a process ended (Status.Reason).
@@ -34,6 +37,7 @@ const (
 	ReasonTimeout     = "timeout"
 	ReasonOutOfMemory = "out_of_memory"
 	ReasonKilled      = "killed"
+	ReasonRestarted   = "restarted" // a run whose context was restarted
 )
 
 // timeoutExitCode is what timeout(1) exits with.

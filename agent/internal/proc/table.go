@@ -50,7 +50,7 @@ func (t *Table) Get(id string) (*Process, error) {
 	t.mu.Lock()
 	p := t.byID[id]
 	t.mu.Unlock()
-	if p != nil {
+	if p != nil && !p.hidden {
 		<-p.launched
 		if p.pid > 1 {
 			return p, nil
@@ -59,12 +59,19 @@ func (t *Table) Get(id string) (*Process, error) {
 	return nil, fault.New(fault.ProcessNotFound, "no process %q: it was never started, or finished too long ago", id)
 }
 
+// Has says whether the id is taken.
+func (t *Table) Has(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id] != nil
+}
+
 // List returns all statuses, oldest start first.
 func (t *Table) List() []Status {
 	t.mu.Lock()
 	all := make([]*Process, 0, len(t.byID))
 	for _, p := range t.byID {
-		if p.isLaunched() {
+		if p.isLaunched() && !p.hidden {
 			all = append(all, p)
 		}
 	}
@@ -174,5 +181,5 @@ func (t *Table) forget(p *Process) {
 	if timer != nil {
 		timer.Stop()
 	}
-	p.ring.discard()
+	p.ring.Discard()
 }

@@ -319,3 +319,24 @@ func setFs(trap uintptr, id uint32) bool {
 	now, _, _ := syscall.RawSyscall(trap, ^uintptr(0), 0, 0) // an invalid id changes nothing and answers the present one
 	return uint32(now) == id
 }
+
+// ReadableBytes is how much a pipe holds now.
+func ReadableBytes(fd int) int {
+	const fionread = 0x541b
+	var n int32
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), fionread, uintptr(unsafe.Pointer(&n))); errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// ProcessCPU is the processor time that all threads of another process have used, its children's not.
+func ProcessCPU(pid int) (syscall.Timespec, error) {
+	const cpuClockSched = 2
+	clock := int32(^pid)<<3 | cpuClockSched // MAKE_PROCESS_CPUCLOCK
+	var ts syscall.Timespec
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return ts, errno
+	}
+	return ts, nil
+}

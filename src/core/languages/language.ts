@@ -1,10 +1,12 @@
 import type { CodeError } from '../model.ts'
 
-/** How the code of one language is run once, as a file, without state. */
+/** A language, and how its code is run once, as a file, without state. */
 export interface Language {
   /** As in `language` of a request. */
   name: string
   aliases?: string[]
+  /** The agent has a driver for it, which keeps the state of a context. */
+  stateful?: true
   /** Name of the file; appears in tracebacks. */
   file: string
   /** Any of these programs in PATH makes the language available; the first that is there is used. */

@@ -35,10 +35,11 @@ const compiled = (compiler: string) =>
 
 const interpreter = (program: string) => [program, '{script}']
 
-/** In the order they are listed to the user. One-off runs; contexts with state will stand beside them. */
+/** In the order they are listed to the user. */
 export const LANGUAGES: Language[] = [
   {
     name: 'python',
+    stateful: true,
     aliases: ['python3', 'py'],
     file: 'main.py',
     programs: ['python3', 'python'],
@@ -49,6 +50,7 @@ export const LANGUAGES: Language[] = [
   },
   {
     name: 'javascript',
+    stateful: true,
     aliases: ['js', 'node'],
     file: 'main.js',
     programs: ['node', 'nodejs'],
@@ -57,13 +59,22 @@ export const LANGUAGES: Language[] = [
   },
   {
     name: 'typescript',
+    stateful: true,
     aliases: ['ts'],
     file: 'main.ts',
     programs: ['esbuild', 'tsx', 'deno', 'node'],
     argv: typescript,
     parseError: (stderr) => oldNodeError(stderr) ?? nodeError(stderr) ?? compilerError(stderr),
   },
-  { name: 'bash', aliases: ['shell'], file: 'main.sh', programs: ['bash'], argv: interpreter, parseError: shellError },
+  {
+    name: 'bash',
+    stateful: true,
+    aliases: ['shell'],
+    file: 'main.sh',
+    programs: ['bash'],
+    argv: interpreter,
+    parseError: shellError,
+  },
   { name: 'sh', file: 'main.sh', programs: ['sh'], argv: interpreter, parseError: shellError },
   {
     name: 'c',

@@ -62,7 +62,8 @@ export function describeCode(live: Live): void {
       })
       const traceback = answer.error?.traceback?.join('\n') ?? ''
       expect(traceback).toMatch(/^Traceback \(most recent call last\):/)
-      expect(traceback).toMatch(/main\.py", line 3, in f/)
+      expect(traceback).toMatch(/<cell \d+>", line 3, in f/)
+      expect(traceback).toContain('return 1 / 0')
     })
 
     test('of syntax is one too', async () => {
@@ -80,20 +81,32 @@ export function describeCode(live: Live): void {
     })
 
     test('of a thrown text has the text', async () => {
-      expect((await run('throw "just text"', { language: 'js' })).error).toMatchObject({ value: 'just text' })
+      expect((await run('throw "just text"', { language: 'js' })).error).toMatchObject({
+        value: expect.stringContaining('just text'),
+      })
     })
 
-    test('of bash is its last line and exit code', async () => {
+    test('of bash is its exit code', async () => {
       expect(await run('echo broken >&2; exit 7', { language: 'bash' })).toMatchObject({
         exit_code: 7,
+        error: { name: 'ExitError', value: 'exit status 7', traceback: null },
+        logs: { stderr: [{ line: 'broken\n' }] },
+      })
+    })
+
+    test('of a program that is run as a file is its last line and exit code', async () => {
+      expect(await run('echo broken >&2; exit 7', { language: 'sh' })).toMatchObject({
+        exit_code: 7,
         error: { name: 'ExitError', value: 'broken', traceback: null },
+        context_id: null,
       })
     })
 
     test('of an exit code alone is told as well', async () => {
       expect(await run('import sys; sys.exit(3)')).toMatchObject({
         exit_code: 3,
-        error: { name: 'ExitError', value: expect.stringContaining('3') },
+        error: { name: 'SystemExit', value: expect.stringContaining('3') },
+        state_lost: false,
       })
     })
   })
@@ -148,6 +161,27 @@ export function describeCode(live: Live): void {
     expect(lines.at(-1)).toBe('line 99999\n')
     expect(lines.length).toBeLessThan(200)
     expect(lines.some((line) => /\[\.\.\. \d+ lines left out \.\.\.\]/.test(line))).toBe(true)
+  })
+
+  test('state lives on from run to run, in each language', async () => {
+    for (const [language, set, use] of [
+      ['python', 'import math\nx = 41', 'print(x + 1, math.pi > 3)'],
+      ['javascript', 'const x = 41; const path = require("path")', 'console.log(x + 1, path.sep === "/")'],
+      ['bash', 'x=41; f() { echo $((x + 1)) true; }', 'f'],
+    ] as const) {
+      expect(await run(set, { language })).toMatchObject({ error: null, context_id: `default-${language}` })
+      const answer = await run(use, { language })
+      expect(answer.logs.stdout[0]?.line).toMatch(/^42 true/i)
+    }
+  })
+
+  test('the value of the last expression is the main result', async () => {
+    expect(await run('40 + 2')).toMatchObject({
+      text: '42',
+      results: [{ type: 'text/plain', value: '42', text: '42', is_main_result: true, raw: { 'text/plain': '42' } }],
+    })
+    expect(await run('x = 5')).toMatchObject({ text: null, results: [] })
+    expect(await run('[1, 2].map((n) => n * 2)', { language: 'js' })).toMatchObject({ text: '[ 2, 4 ]' })
   })
 
   test('an unknown language is refused with those there are', async () => {

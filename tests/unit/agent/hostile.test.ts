@@ -181,7 +181,7 @@ const huge = Buffer.from([1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])
 const first = frame(0, statusOf('p1'))
 
 test.each<[string, FakeHandler]>([
-  ['a frame of unknown type', stream(first, frame(6, 'x'))],
+  ['a frame of unknown type', stream(first, frame(7, 'x'))],
   ['a frame of 4 GiB', stream(first, huge)],
   ['bytes where zeros belong', stream(first, Buffer.from([1, 0, 1, 0, 0, 0, 0, 0]))],
   ['no status first', stream(frame(1, 'x'))],

@@ -127,3 +127,31 @@ test('the golden stream of the agent reads as its description says', () => {
   expect(parser.ended).toBe(true)
   expect(events).toEqual(described.map(expectedEvent).filter((event) => event !== null))
 })
+
+test('an event of a run counts with its size; what the code itself may have written and nobody can read is null', () => {
+  const shown = JSON.stringify({ type: 'display', data: { 'text/plain': 'é' }, main: true })
+  const failed = JSON.stringify({ type: 'error', name: 'E', value: 'v', traceback: ['a', 5, 'b'] })
+  const bad = ['no json', '5', 'null', '{"type":"other"}', '{"type":"display","data":[]}', '{"type":"error","name":1}']
+  const all = [frame(0, statusOf('p1')), ...[shown, failed, ...bad].map((text) => frame(6, text))]
+  const events = new MixedParser().push(Buffer.concat(all)).slice(1)
+  expect(events).toEqual([
+    {
+      type: 'event',
+      event: {
+        type: 'display',
+        data: { 'text/plain': 'é' },
+        main: true,
+        displayId: null,
+        update: false,
+        truncated: [],
+      },
+      sizeBytes: Buffer.byteLength(shown),
+    },
+    {
+      type: 'event',
+      event: { type: 'error', name: 'E', value: 'v', traceback: ['a', 'b'] },
+      sizeBytes: Buffer.byteLength(failed),
+    },
+    ...bad.map((text) => ({ type: 'event', event: null, sizeBytes: text.length })),
+  ])
+})

@@ -72,9 +72,10 @@ test('command: with base64 the bytes come exactly, also out of a larger buffer',
   expect(answer.json()).toMatchObject({ stdout: '/wA=', encoding: 'base64' })
 })
 
-test('code: text is null and results are empty, logs have unix seconds, a null traceback stays', async () => {
+test('code: without a display text is null and results are empty, logs have unix seconds, a null traceback stays', async () => {
   const error = { name: 'Error', value: 'x', traceback: null }
-  const answer = await once({ code: { run: async () => ({ ...CODE, error }) } }, `/sandboxes/${ID}/code`, { code: 'x' })
+  const run = async () => ({ ...CODE, displays: [], error })
+  const answer = await once({ code: { run } }, `/sandboxes/${ID}/code`, { code: 'x' })
   expect(answer.json()).toMatchObject({
     text: null,
     results: [],
@@ -82,7 +83,52 @@ test('code: text is null and results are empty, logs have unix seconds, a null t
     logs: { stdout: [{ line: '1\n', error: false, timestamp: 1.5 }], stderr: [] },
     created_at: '1970-01-01T00:00:01.000Z',
     finished_at: '1970-01-01T00:00:02.500Z',
+    context_id: 'default-python',
+    state_lost: false,
   })
+})
+
+test('code: a display is one result with all its forms; the main one gives the text', async () => {
+  const shown = (data: Record<string, unknown>, main = false) => ({ data, main, displayId: null, truncated: [] })
+  const displays = [
+    shown({ 'text/plain': '<Figure>', 'image/png': 'iVBO', 'application/vnd.k2.chart+json': { type: 'line' } }),
+    shown({ 'text/plain': '   a', 'text/html': '<table>', 'application/vnd.k2.data+json': { a: [1] } }, true),
+    shown({ 'application/x.own': 'own', 'text/plain': 'plain' }),
+    { ...shown({ 'text/plain': 'cut' }), displayId: 'bar', truncated: ['text/html'] },
+    shown({}),
+  ]
+  const answer = await once({ code: { run: async () => ({ ...CODE, displays }) } }, `/sandboxes/${ID}/code`, {
+    code: 'x',
+  })
+  const { text, results } = answer.json()
+  expect(text).toBe('   a')
+  expect(results).toMatchObject([
+    { type: 'image/png', value: 'iVBO', png: 'iVBO', text: '<Figure>', chart: { type: 'line' }, is_main_result: false },
+    { type: 'text/html', value: '<table>', html: '<table>', data: { a: [1] }, is_main_result: true, png: null },
+    { type: 'application/x.own', value: 'own', raw: { 'application/x.own': 'own', 'text/plain': 'plain' } },
+    { type: 'text/plain', display_id: 'bar', truncated: ['text/html'] },
+    { type: 'text/plain', value: null, text: null, raw: {} },
+  ])
+})
+
+test.each([
+  ['POST', 'contexts', { context_id: 'default-python', run_count: 2, created_at: '1970-01-01T00:00:01.000Z' }],
+  ['GET', 'contexts', { contexts: [{ context_id: 'default-python', state: 'idle' }] }],
+  ['GET', 'contexts/c1', { language: 'python', version: '3.13.5' }],
+  ['POST', 'contexts/c1/restart', { restart_count: 1 }],
+  ['POST', 'contexts/c1/interrupt', { context_id: 'default-python' }],
+  ['DELETE', 'contexts/c1', { context_id: 'c1', status: 'deleted' }],
+] as const)('contexts: %s %s', async (method, path, expected) => {
+  await using app = await buildTestApp()
+  const answer = await app.inject({ method, url: `/sandboxes/${ID}/${path}` })
+  expect(answer.statusCode).toBe(200)
+  expect(answer.json()).toMatchObject(expected)
+})
+
+test('contexts: what can be no id is no context', async () => {
+  await using app = await buildTestApp()
+  const answer = await app.inject({ url: `/sandboxes/${ID}/contexts/${'x'.repeat(65)}` })
+  expect({ status: answer.statusCode, code: answer.json().code }).toEqual({ status: 404, code: 'CONTEXT_NOT_FOUND' })
 })
 
 test('list: entries have the contract’s members and ours; what has no content has no size', async () => {

@@ -1,6 +1,13 @@
 /** Small stand-ins for the core, so that tests of the HTTP edge can see what reaches it and choose what it answers. */
 import { buildApp, type Deps } from '../../../src/app.ts'
-import type { CodeResult, CommandResult, FileEntry, RunningProcess, Sandbox } from '../../../src/core/model.ts'
+import type {
+  CodeContext,
+  CodeResult,
+  CommandResult,
+  FileEntry,
+  RunningProcess,
+  Sandbox,
+} from '../../../src/core/model.ts'
 import { SandboxError } from '../../../src/errors.ts'
 
 export const ID = 'abcdefghij0123456789'
@@ -45,8 +52,23 @@ export const CODE: CodeResult = {
   ...ENDED,
   processId: 'p1',
   language: 'python',
+  contextId: 'default-python',
+  stateLost: false,
+  displays: [{ data: { 'text/plain': '2' }, main: true, displayId: null, truncated: [] }],
   logs: { stdout: [{ line: '1\n', error: false, timestampMs: 1500 }], stderr: [] },
   error: null,
+}
+
+export const CONTEXT: CodeContext = {
+  id: 'default-python',
+  language: 'python',
+  version: '3.13.5',
+  cwd: '/home/user',
+  user: 'user',
+  state: 'idle',
+  createdAt: 1000,
+  runs: 2,
+  restarts: 0,
 }
 
 export const ENTRY: FileEntry = {
@@ -97,6 +119,14 @@ export function standIns(changes: Partial<Deps> = {}): Deps {
     },
     commands: { run: async () => COMMAND },
     code: { run: async () => CODE },
+    contexts: {
+      create: async () => CONTEXT,
+      list: async () => [CONTEXT],
+      get: async () => CONTEXT,
+      restart: async () => ({ ...CONTEXT, restarts: 1 }),
+      interrupt: async () => CONTEXT,
+      remove: async () => {},
+    },
     files: {
       list: async () => [ENTRY],
       read: async () => Buffer.from('text'),

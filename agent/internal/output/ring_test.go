@@ -1,4 +1,4 @@
-package proc
+package output
 
 import (
 	"os"
@@ -10,22 +10,22 @@ import (
 func TestRingsGiveBackTheirBudget(t *testing.T) {
 	before := ringsTotal.Load()
 	data := make([]byte, 32<<10)
-	for _, limit := range []int{minBuffer, freeRing, freeRing + 1, 1 << 20, maxBuffer} {
-		r := newRing(limit, 1)
+	for _, limit := range []int{4 << 10, freeRing, freeRing + 1, 1 << 20, 16 << 20} {
+		r := New(limit, 1)
 		for written := 0; written < 2*limit; written += len(data) {
 			fillFromPipe(t, r, data)
 		}
 		if charged := ringsTotal.Load() - before; (charged > 0) != (limit > freeRing) {
 			t.Errorf("a ring of %d took %d", limit, charged)
 		}
-		r.discard()
+		r.Discard()
 		if left := ringsTotal.Load() - before; left != 0 {
 			t.Errorf("a ring of %d left %d", limit, left)
 		}
 	}
 }
 
-func fillFromPipe(t *testing.T, r *ring, data []byte) {
+func fillFromPipe(t *testing.T, r *Ring, data []byte) {
 	t.Helper()
 	from, to, err := os.Pipe()
 	if err != nil {
@@ -38,7 +38,7 @@ func fillFromPipe(t *testing.T, r *ring, data []byte) {
 	_ = to.Close()
 	fd := int(from.Fd())
 	for {
-		if n, _, err := r.readFrom(fd, 1); n == 0 || err == syscall.EBADF {
+		if n, _, err := r.ReadFrom(fd, 1, 1<<20); n == 0 || err == syscall.EBADF {
 			return
 		}
 	}
