@@ -10,7 +10,10 @@ export default defineConfig({
     restoreMocks: true,
     projects: [
       { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], testTimeout: 10_000 } },
-      { extends: true, test: { name: 'drivers', include: ['tests/drivers/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        extends: true,
+        test: { name: 'drivers', include: ['tests/drivers/**/*.test.ts'], fileParallelism: false, testTimeout: 30_000 },
+      },
       { extends: true, test: { name: 'http', include: ['tests/http/**/*.test.ts'], ...engineProject } },
       { extends: true, test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...engineProject } },
       { extends: true, test: { name: 'docker', include: ['tests/docker/**/*.test.ts'], ...engineProject } },

@@ -517,6 +517,7 @@ describe.each(NODES)('JavaScript with %s', (program) => {
       'promises without an end',
       'console.log("go"); const on = () => Promise.resolve().then(on); on(); await new Promise(() => {})',
     ],
+    ['awaits without an end', 'console.log("go"); for (;;) await null'],
     ['a regular expression', 'console.log("go"); /(a+)+b/.test("a".repeat(60))'],
     ['a blocking wait', 'console.log("go"); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'],
     ['a child', 'require("child_process").execSync("echo go; exec sleep 60", { stdio: "inherit" })'],
@@ -529,6 +530,27 @@ describe.each(NODES)('JavaScript with %s', (program) => {
     const result = await run.result
     expect(result).toMatchObject({ exitCode: 1, error: { name: 'KeyboardInterrupt' } })
     expect(await main(driver, 'kept')).toBe('1')
+  })
+
+  it('is interrupted by a signal that comes at once', async () => {
+    for (let count = 0; count < 20; count++) {
+      const run = driver.start('for (;;);')
+      await run.started
+      driver.interrupt()
+      expect((await run.result).error?.name).toBe('KeyboardInterrupt')
+    }
+  })
+
+  it.each([
+    ['the very first thing it does', 'for (;;);'],
+    ['what follows a first short wait', 'await new Promise((r) => setTimeout(r, 1)); console.log("go"); for (;;);'],
+  ])('is interrupted in %s', async (_, code) => {
+    await using other = await start('javascript', program)
+    const run = other.start(code)
+    await (code.includes('go') ? run.printed('go') : run.started)
+    other.interrupt()
+    expect((await run.result).error?.name).toBe('KeyboardInterrupt')
+    expect(await main(other, '1')).toBe('1')
   })
 
   it('waits for what nothing refers to, while memory is collected', async () => {

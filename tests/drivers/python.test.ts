@@ -504,6 +504,17 @@ describe('interrupts', () => {
     expect(await value('kept')).toBe('5')
   })
 
+  test('none is lost in a loop of events that never rests', async () => {
+    await driver.run('import asyncio\nasync def spin():\n  while True: await asyncio.sleep(0)')
+    for (let round = 0; round < 20; round += 1) {
+      const run = driver.start('await spin()')
+      await run.started
+      await new Promise((resolve) => setTimeout(resolve, round % 7))
+      driver.interrupt()
+      expect((await run.result).error?.name).toBe('KeyboardInterrupt')
+    }
+  })
+
   test('a storm of them never breaks the driver', async () => {
     for (let round = 0; round < 40; round += 1) {
       const run = driver.start(`display(${round})\nprint("x")\nsum(range(${round * 3000}))`)
@@ -662,10 +673,25 @@ describe('the rest', () => {
     }
   })
 
+  test('an interrupt in a finalizer, whose exceptions Python throws away, is raised after it', async () => {
+    const run = driver.start(
+      'import os, time\nclass Late:\n  def __del__(self):\n    os.write(1, b"go")\n    time.sleep(60)\nlate = Late()\ndel late\ntime.sleep(60)',
+    )
+    await run.printed('go')
+    driver.interrupt()
+    expect((await run.result).error?.name).toBe('KeyboardInterrupt')
+  })
+
+  test('a syntax error that the parser does not find has its line', async () => {
+    expect(traceOf(await driver.run('x = 1\nreturn 5'))).toMatch(/line 2\n {4}return 5\n +\^.*\nSyntaxError/)
+  })
+
   test('a fork after many lines gives no warning of threads', async () => {
     const code =
       'import os\nfor n in range(1000): print(n)\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0);'
-    expect((await driver.run(code)).stderr).toBe('')
+    // A driver of its own: threads that cells have left would be warned of as well.
+    await using fresh = await start()
+    expect((await fresh.run(code)).stderr).toBe('')
   })
 
   test('a last line without its end is seen while the cell runs', async () => {
@@ -920,7 +946,7 @@ describe.skipIf(!has('matplotlib'))('matplotlib', () => {
 describe.skipIf(!has('PIL'))('images', () => {
   useDriver()
 
-  test.each(['RGB', '1'])('of mode %s are shown as PNG', async (mode) => {
+  test.each(['RGB', 'CMYK', 'F', '1'])('of mode %s are shown as PNG', async (mode) => {
     const { displays } = await driver.run(`from PIL import Image\nImage.new("${mode}", (2, 2))`)
     expect(displays[0]?.data['image/png']).toMatch(/^iVBORw0KGgo/)
   })

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -88,3 +89,42 @@ func BenchmarkInfo(b *testing.B) {
 		resp.Body.Close()
 	}
 }
+
+// benchRun is a warm run of code in a context.
+func benchRun(b *testing.B, language, code string) {
+	a := benchAgent(b)
+	a.t = &testing.T{}
+	resp, err := a.http.Do(a.request(context.Background(), "POST", "/v1/contexts", contextSpec(language).with("id", "bench")))
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		b.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	run := func(n int) {
+		body := `{"id":"r` + strings.ReplaceAll(strconv.Itoa(n), "-", "w") + `","code":"` + code + `","follow":true,"keep_ms":1000}`
+		resp, err := a.http.Do(a.request(context.Background(), "POST", "/v1/contexts/bench/run", body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			b.Fatal(resp.Status, err)
+		}
+	}
+	for i := range 200 {
+		run(-1 - i)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		run(i)
+	}
+}
+
+// BenchmarkPythonRun is POST /v1/contexts/{id}/run for 1+1, followed to its end.
+func BenchmarkPythonRun(b *testing.B) { benchRun(b, "python", "1+1") }
+
+// BenchmarkBashRun is the same for true.
+func BenchmarkBashRun(b *testing.B) { benchRun(b, "bash", "true") }
+
+// BenchmarkNodeRun is the same for 1+1 in JavaScript.
+func BenchmarkNodeRun(b *testing.B) { benchRun(b, "javascript", "1+1") }

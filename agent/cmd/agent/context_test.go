@@ -40,6 +40,13 @@ func (a *agent) context(s spec) *testContext {
 
 func (c *testContext) path(more string) string { return "/v1/contexts/" + c.ID + more }
 
+func (c *testContext) info() contextInfo {
+	c.t.Helper()
+	var info contextInfo
+	c.want(200, "GET", c.path(""), nil, &info)
+	return info
+}
+
 func code(text string) spec { return spec{"id": nextID(), "code": text} }
 
 // run runs code to its end.
@@ -97,25 +104,5 @@ func TestContextKeepsItsState(t *testing.T) {
 	}
 	if res := c.run("x"); string(res.events[0].Data["text/plain"]) != `"41"` || res.last.StateLost || res.last.ContextID != c.ID || res.last.PID != c.PID {
 		t.Fatalf("%+v %+v", res.events, res.last)
-	}
-}
-
-func TestBashScratch(t *testing.T) {
-	needRoot(t)
-	c := listening(t).context(contextSpec("bash"))
-	for _, text := range []string{
-		"echo hi $OF_CONTEXT; x=5; f() { echo f $x; }; alias ll='echo LL'; cd /usr; trap 'echo usr1' USR1; shopt -s extglob",
-		"f; ll; pwd; kill -USR1 $$; shopt extglob; false",
-		"echo $?; echo \"$(compgen -v | grep -c k2)\"; ls -l /proc/self/fd | grep -v total | cut -d' ' -f9-; exit 3",
-		"exit 0; echo not", "if", "echo a\necho 'b", "set -e\nfalse\necho not", "echo $-; set +e; echo $-", "set -u\necho $nope\necho not",
-		"set +u; echo ${x?bad}; echo ${y?bad}\necho not", "cat <<E\nhe $x\nE\n", "read l; echo read $?", "(exit 4)", "(exit 4); echo ok",
-		"sleep 0.05 &", "wait; echo w; f2() { exit 9; }; echo x | f2; f2; echo not", "set -x; echo traced", "echo traced2; set +x", "echo $LINENO\necho $LINENO",
-		"trap 'echo int' INT; exit 7", "trap -p INT; trap - INT; PS1='chatter '; PROMPT_COMMAND='echo pc'; set -v", "echo after; set +v",
-		"echo 'ü \\ \" $x'; printf '%s\\n' $'\\x01'; echo $LANG", "false; set -e; f3() { false; echo not; }; f3", "echo e $-; set +e; declare -A m=([a]=1); readonly R=1",
-		"echo ${m[a]} $R; break; continue; return 3", "set -e; if false; then :; fi; false || echo ok; (false; echo no); echo not", "set +e; [[ $- == *E* ]] && echo E; trap -p",
-		"trap 'echo err' ERR; false", "false; trap - ERR", "set -e; trap 'echo err' ERR; false; echo not", "echo alive; ls /nonexistent",
-	} {
-		res := c.run(text)
-		t.Logf("%q\n   -> %q | %q | code %d reason %s lost %v %+v", text, res.stdout, res.stderr, *res.last.ExitCode, *res.last.Reason, res.last.StateLost, res.events)
 	}
 }

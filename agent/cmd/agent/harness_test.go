@@ -234,6 +234,7 @@ type result struct {
 	times          []uint64
 	kinds          []byte
 	events         []runEvent
+	payload        int64 // bytes of data and events
 }
 
 func readStream(t *testing.T, r io.Reader) result {
@@ -267,6 +268,9 @@ func (res *result) add(t *testing.T, kind byte, payload []byte) {
 		t.Fatalf("frame %d after the end", kind)
 	}
 	res.kinds = append(res.kinds, kind)
+	if kind == mixed.Stdout || kind == mixed.Stderr || kind == mixed.Event {
+		res.payload += int64(len(payload))
+	}
 	switch kind {
 	case mixed.Started:
 		decode(t, payload, &res.first)

@@ -1,16 +1,26 @@
 package drivers
 
 import (
+	"regexp"
 	"sort"
 	"strings"
 )
 
-// encodeBash writes a request as lines of shell, see bash/main.bash. An interrupt may break any of them off, and the shell goes on
-// with the next: `__k2_code` is only there when the first was finished, and the end is told twice, the second time in vain.
+// The lines of a request, see bash/main.bash. An interrupt may break any of them off, and the shell goes on with the next:
+// __k2_code is only there when the first was finished, and the end is told twice, the second time in vain.
+const (
+	// beginBash notes errtrace and sets it, else functions would not see the ERR trap.
+	beginBash = "__k2_trace=$-; set -E; __k2_begin "
+	endBash   = `if [[ $__k2_watching ]]; then set -E; fi; __k2_end; builtin eval "$__k2_back"; __k2_back= ; __k2_tell` + "\n"
+)
+
+// encodeBash writes a request.
 func encodeBash(run Run) []byte {
 	var lines strings.Builder
-	lines.WriteString("__k2_begin ")
+	lines.WriteString(beginBash)
 	lines.WriteString(run.ID) // [A-Za-z0-9_-]
+	lines.WriteByte(' ')
+	quote(&lines, hints(run.Code))
 	lines.WriteByte(' ')
 	quote(&lines, run.Code)
 	lines.WriteByte(' ')
@@ -23,12 +33,35 @@ func encodeBash(run Run) []byte {
 		lines.WriteByte(' ')
 		quote(&lines, name+"="+run.Env[name])
 	}
-	lines.WriteString("; __k2_code=$__k2_next\n")
-	lines.WriteString("builtin eval \"$__k2_code\" </dev/null 2>&192 192>&- 194>&-; __k2_returned=1\n")
-	const end = "__k2_end; builtin eval \"$__k2_back\"; __k2_back= ; __k2_tell\n"
-	lines.WriteString(end)
-	lines.WriteString(end)
+	lines.WriteString("; __k2_code=$__k2_next PROMPT_COMMAND=$__k2_prompt\n" + endBash + endBash)
 	return []byte(lines.String())
+}
+
+var (
+	errexit      = regexp.MustCompile(`errexit|\bset\b[^\n]*-[A-Za-z]*e`)
+	nounset      = regexp.MustCompile(`nounset|\bset\b[^\n]*-[A-Za-z]*u|\$\{[^}\n]*\?`)
+	byLine       = regexp.MustCompile(`\b(alias|shopt)\b`)
+	substitution = regexp.MustCompile(`[$<>]\(`)
+)
+
+// hints tell what the driver must be prepared for: e, the code may end at a command that fails; u, or at a variable that is not
+// set; l, it must be read line by line, since lines change how those after them are read; s, it has substitutions that may be
+// unfinished.
+func hints(code string) string {
+	found := ""
+	if errexit.MatchString(code) {
+		found += "e"
+	}
+	if nounset.MatchString(code) {
+		found += "u"
+	}
+	if byLine.MatchString(code) {
+		found += "l"
+	}
+	if substitution.MatchString(code) {
+		found += "s"
+	}
+	return found
 }
 
 // shellNames are those that a variable of the shell can have, in order.

@@ -26,9 +26,11 @@ type Run struct {
 type Driver struct {
 	// Programs are the interpreters it runs in; the first that is in PATH is taken.
 	Programs []string
-	argv     func(program string) []string
-	source   func() []byte
-	encode   func(Run) []byte
+	// Shell says that most of what runs are programs that it starts and waits for.
+	Shell  bool
+	argv   func(program string) []string
+	source func() []byte
+	encode func(Run) []byte
 }
 
 // Argv is the command line of an interpreter that becomes the driver.
@@ -59,10 +61,10 @@ var table = map[string]*Driver{
 	"javascript": node("javascript"),
 	"typescript": node("typescript"),
 	"bash": {
-		Programs: []string{"bash"},
-		argv:     func(program string) []string { return []string{program, "--noprofile", "--norc", "-c", boot("bash")} },
-		source:   sync.OnceValue(func() []byte { return read("bash/main.bash") }),
-		encode:   encodeBash,
+		Programs: []string{"bash"}, Shell: true,
+		argv:   func(program string) []string { return []string{program, "--noprofile", "--norc", "-c", boot("bash")} },
+		source: sync.OnceValue(func() []byte { return read("bash/main.bash") }),
+		encode: encodeBash,
 	},
 }
 

@@ -144,13 +144,13 @@ func (c *Context) runStarted(r *Run) {
 	defer c.mu.Unlock()
 	r.started = true
 	if r.interruptWanted && !r.finished {
-		r.interp.interrupt()
+		r.interruptNowLocked()
 	}
 }
 
 // runEnded is the driver's word that the code is over.
 func (c *Context) runEnded(r *Run, exitCode int) {
-	used := r.interp.meter.read()
+	used := r.interp.meter.read(r.sinceStart())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.finished {

@@ -22,6 +22,7 @@ type event struct {
 	Type     string `json:"type"`
 	ID       string `json:"id"`
 	Version  string `json:"version"`
+	Main     bool   `json:"main"`
 	Ack      bool   `json:"ack"`
 	ExitCode int    `json:"exit_code"`
 }
@@ -76,7 +77,7 @@ func (i *interpreter) handle(e event, line []byte) {
 		i.context.runStarted(r)
 	case e.Type == "display" || e.Type == "error":
 		i.drain()
-		r.ring.AddEvent(line, pumpEvents, i.givenUp)
+		r.ring.AddEvent(line, e.Type == "error" || e.Main && !e.Ack, pumpEvents, i.givenUp)
 	case e.Type == "end":
 		if !i.hasRead() {
 			i.breakOff("ended a run that it had not read")

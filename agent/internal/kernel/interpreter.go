@@ -200,6 +200,26 @@ func (i *interpreter) send(request []byte) {
 // interrupt is Ctrl-C: for the interpreter and what it started in its group.
 func (i *interpreter) interrupt() { _ = i.process.Signal(syscall.SIGINT, true) }
 
+// lateLooks are when to look for programs that a shell was about to start when it was interrupted.
+var lateLooks = []time.Duration{20 * time.Millisecond, 80 * time.Millisecond, 400 * time.Millisecond}
+
+// followUp is for a shell that was interrupted. It waits for the program that it just started, which the signal may have come too
+// early for: that one gets its own. ifRunning does something unless the run is over, and says so.
+func (i *interpreter) followUp(ifRunning func(func()) bool) {
+	for _, pause := range lateLooks {
+		time.Sleep(pause)
+		late := i.process.Unaware(syscall.SIGINT)
+		running := ifRunning(func() {
+			for _, pid := range late {
+				i.process.SignalMember(pid, syscall.SIGINT)
+			}
+		})
+		if !running {
+			return
+		}
+	}
+}
+
 // breakOff ends one that did what no driver does, unless it is ending anyway.
 func (i *interpreter) breakOff(what string) {
 	select {
@@ -209,7 +229,6 @@ func (i *interpreter) breakOff(what string) {
 		return
 	default:
 	}
-	what = "the interpreter " + what
 	i.broken.CompareAndSwap(nil, &what)
 	go i.kill(proc.ReasonKilled)
 }

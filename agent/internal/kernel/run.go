@@ -118,10 +118,34 @@ func (r *Run) unbeginLocked() {
 
 // interruptLocked sends it a SIGINT, not before the driver says that it is the code's.
 func (r *Run) interruptLocked() {
-	if r.started {
-		r.interp.interrupt()
-	}
 	r.interruptWanted = true
+	if r.started {
+		r.interruptNowLocked()
+	}
+}
+
+func (r *Run) interruptNowLocked() {
+	r.interp.interrupt()
+	if r.context.driver.Shell {
+		go r.interp.followUp(r.ifRunning)
+	}
+}
+
+// sinceStart is how long its turn has lasted.
+func (r *Run) sinceStart() time.Duration {
+	r.context.mu.Lock()
+	defer r.context.mu.Unlock()
+	return time.Since(r.startedAt)
+}
+
+// ifRunning does something unless it is over, and says so.
+func (r *Run) ifRunning(do func()) bool {
+	r.context.mu.Lock()
+	defer r.context.mu.Unlock()
+	if !r.finished {
+		do()
+	}
+	return !r.finished
 }
 
 // endLocked is the driver's own word.
@@ -146,7 +170,7 @@ func (r *Run) endWithInterpreterLocked(end proc.Status) {
 		signal = *end.Signal
 	}
 	if broken := r.interp.broken.Load(); broken != nil {
-		r.addErrorLocked("InterpreterBroken", *broken)
+		r.addErrorLocked("InterpreterBroken", "the interpreter "+*broken)
 	} else if r.reason == "" && reason == proc.ReasonExited {
 		r.addErrorLocked("InterpreterExited", "the interpreter ended with exit code "+strconv.Itoa(exitCode)+", its state is lost")
 	}

@@ -6,14 +6,17 @@ import (
 	"k2sandbox.dev/agent/internal/mixed"
 )
 
+// lastEventWaits is how long a last event waits for the end, which comes at once where all is well: then one write takes both.
+const lastEventWaits = time.Millisecond
+
 // AddEvent adds an event, which is delivered or dropped whole; the bytes are the ring's from then on. It waits for followers as
-// a pump does; given up, it adds nothing.
-func (r *Ring) AddEvent(b []byte, pump int, givenUp <-chan struct{}) {
+// a pump does; given up, it adds nothing. last: Finish is about to be called.
+func (r *Ring) AddEvent(b []byte, last bool, pump int, givenUp <-chan struct{}) {
 	if len(b) == 0 {
 		return
 	}
 	makeEventRoom(r, int64(len(b)))
-	for !r.tryEvent(b) {
+	for !r.tryEvent(b, last) {
 		select {
 		case <-r.room[pump]:
 		case <-givenUp:
@@ -23,7 +26,7 @@ func (r *Ring) AddEvent(b []byte, pump int, givenUp <-chan struct{}) {
 }
 
 // tryEvent adds it, or says that a follower must read first.
-func (r *Ring) tryEvent(b []byte) bool {
+func (r *Ring) tryEvent(b []byte, last bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.discarding {
@@ -42,7 +45,11 @@ func (r *Ring) tryEvent(b []byte) bool {
 	r.end += size
 	r.eventBytes += size
 	eventsTotal.add(r, size)
-	r.wakeFollowersLocked()
+	if last {
+		time.AfterFunc(lastEventWaits, r.wakeFollowers)
+	} else {
+		r.wakeFollowersLocked()
+	}
 	return true
 }
 
@@ -83,5 +90,5 @@ func (r *Ring) forgetEventLocked(s *segment) {
 // AddEventNow adds an event in any case: what followers have not read may be dropped for it.
 func (r *Ring) AddEventNow(b []byte) {
 	r.Release()
-	r.tryEvent(b)
+	r.tryEvent(b, false)
 }

@@ -198,12 +198,14 @@ func (r *Ring) addSegmentLocked(s segment) {
 	r.segments = append(r.segments, s)
 }
 
-// offsetLocked is the offset of the byte at a held place.
+// offsetLocked is the offset of the byte at a held place, or of the first event that came before it and after the one before.
 func (r *Ring) offsetLocked(place int64) int64 {
 	live := r.segments[r.head:]
-	// Of those that begin at one place only the last has bytes there.
-	i := sort.Search(len(live), func(i int) bool { return live[i].place > place }) - 1
-	return live[i].offset + place - live[i].place
+	i := sort.Search(len(live), func(i int) bool { return live[i].place >= place })
+	if i < len(live) && live[i].place == place {
+		return live[i].offset
+	}
+	return live[i-1].offset + place - live[i-1].place
 }
 
 // dropLocked forgets the bytes before offset, and the rest of an event that offset cuts.
@@ -303,6 +305,12 @@ func (r *Ring) Counts() (output, dropped int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.end, r.dropped
+}
+
+func (r *Ring) wakeFollowers() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wakeFollowersLocked()
 }
 
 func (r *Ring) wakeFollowersLocked() {

@@ -78,6 +78,17 @@ function send(event) {
   unsent = undefined
 }
 
+/** Writes a short event, and not again if it is interrupted in the middle: a pipe takes such a one whole or not at all. */
+function sendOnce(event) {
+  if (unsent) return send(event)
+  const line = bufferFrom(stringify(event) + '\n', 'utf8')
+  try {
+    writeSync(EVENTS, line, 0, line.length)
+  } catch {
+    send(event)
+  }
+}
+
 /** Blocks until the agent acknowledged a display; the event loop must not turn meanwhile, so the pipe is asked again and again. */
 function waitForAck() {
   for (let delay = 0.05; !ended; ) {
@@ -99,4 +110,4 @@ function waitForAck() {
   }
 }
 
-module.exports = { listen, next, send, waitForAck, waiting }
+module.exports = { listen, next, send, sendOnce, waitForAck, waiting }

@@ -64,16 +64,21 @@ function start(request) {
     cell: { __proto__: null, name, source: request.code },
     restore: () => {},
     outcome: undefined,
+    begun: false,
     guarded: true,
     over: false,
   }
   run = mine
-  channel.send({ __proto__: null, type: 'started', id: mine.id })
-  for (let index = 0; index < left.length; index++) process.stderr.write(left[index])
-  left.length = 0
+  const begin = () => {
+    mine.begun = true
+    channel.sendOnce({ __proto__: null, type: 'started', id: mine.id })
+    for (let index = 0; index < left.length; index++) process.stderr.write(left[index])
+    left.length = 0
+  }
   try {
     mine.restore = enter(request.cwd, request.env)
   } catch (error) {
+    begin()
     return finish(mine, { __proto__: null, error })
   }
   // Whatever the code does to this stack, the run goes on from the event loop.
@@ -82,7 +87,8 @@ function start(request) {
     leave(mine)
   })
   interrupts.guard(() => {
-    const code = prepare(mine)
+    begin() // Within the guard: from then on an interrupt is for the code.
+    const code = mine.outcome ? undefined : prepare(mine)
     if (code !== undefined && !mine.outcome) attempt(mine, code)
     // Promises that are ready go on within the guard, and those that nobody handles are reported before the run ends.
     if (!mine.over) tick()
@@ -196,6 +202,7 @@ function finish(mine, outcome) {
   else if (process.exitCode !== undefined && process.exitCode !== null) code = exits.number(process.exitCode)
   process.exitCode = undefined
   mine.restore()
+  interrupts.settled()
   run = undefined
   channel.send({ __proto__: null, type: 'end', id: mine.id, exit_code: code })
   if (channel.waiting()) later(proceed)
@@ -256,16 +263,19 @@ function uncaught(event) {
 }
 
 /** A SIGINT: says whether to terminate what runs. */
-function interrupted(frames, state) {
+function interrupted(frames, where, again) {
   const mine = run
   const due = safe.now() < signalDue
   signalDue = 0
-  if (due || !mine || mine.over) return false
-  mine.outcome = interruption(frames)
-  if (state === 'idle') finish(mine, mine.outcome)
-  else if (state !== 'ended') conclude(mine)
-  mine.terminate = state === 'sending'
-  return state === 'busy' || state === 'driver'
+  if (due || !mine || !mine.begun || mine.over || (again && !(mine.outcome && mine.outcome.interrupted))) {
+    interrupts.settled()
+    return false
+  }
+  if (!again) mine.outcome = interruption(frames)
+  if (where === 'idle') finish(mine, mine.outcome)
+  else if (where !== 'ended') conclude(mine)
+  mine.terminate = where === 'sending'
+  return where === 'busy' || where === 'driver'
 }
 
 /** The outcome of an interrupted run, with the frames of the code that ran. */

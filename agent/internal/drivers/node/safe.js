@@ -25,6 +25,8 @@ module.exports = {
   floor: Math.floor,
   now: Date.now,
   wait: Atomics.wait,
+  store: Atomics.store,
+  notify: Atomics.notify,
   bufferFrom: Buffer.from,
   byteLength: Buffer.byteLength,
   push: uncurry(Array.prototype.push),

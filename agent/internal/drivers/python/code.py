@@ -30,10 +30,14 @@ def fill_linecache(linecache):
 
 def compile_cell(source, filename):
     """The code objects of a cell, to be run one after the other: an expression at its end shows its value."""
-    codes, last = _compile_statements(source, filename)
-    if last is not None:
-        codes.append(compile(Interactive([last]), filename, "single", _flags, True))
-    return codes
+    try:
+        codes, last = _compile_statements(source, filename)
+        if last is not None:
+            codes.append(compile(Interactive([last]), filename, "single", _flags, True))
+        return codes
+    except SyntaxError as error:
+        _add_line(error, source)
+        raise
 
 
 def compile_parts(source, filename):
@@ -43,6 +47,13 @@ def compile_parts(source, filename):
     if last is not None:
         parts.append((compile(Expression(last.value), filename, "eval", _flags, True), True))
     return parts
+
+
+def _add_line(error, source):
+    """What is only found after the parser, such as `return` outside a function, comes without its line."""
+    lines = source.split("\n")
+    if error.text is None and error.lineno is not None and 0 < error.lineno <= len(lines):
+        error.text = lines[error.lineno - 1] + "\n"
 
 
 def _compile_statements(source, filename):

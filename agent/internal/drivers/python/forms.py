@@ -3,7 +3,7 @@
 import binascii
 import sys
 
-from . import pretty
+from . import pretty, runs
 
 METHODS = (
     ("text/html", "_repr_html_"),
@@ -46,7 +46,7 @@ def of(value, include=None, exclude=None):
                 pass
     data = _rich(value)
     if "text/plain" not in data:
-        data["text/plain"] = pretty.text_of(value)
+        data["text/plain"] = pretty.text_of(value, runs.limit())
     if include:
         data = {mime: form for mime, form in data.items() if mime in include}
     if exclude:

@@ -16,6 +16,8 @@ _shields = {type(finder).run_module.__code__}
 
 # Whether an interrupt is for the run: from its `started` event to the end of its code.
 _is_open = False
+# Set while an event loop runs: gets the frame, and answers whether it has dealt with the interrupt.
+in_loop = None
 # Whether `guarded` is running.
 _is_guarding = False
 # Whether an interrupt came that was not raised yet.
@@ -82,6 +84,8 @@ def guarded(function, *arguments):
 def _on_interrupt(number, frame):
     global _is_pending
     note_call()
+    if in_loop is not None and in_loop(frame):
+        return
     is_driver = False
     while frame is not None:
         code = frame.f_code

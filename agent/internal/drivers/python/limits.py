@@ -31,8 +31,9 @@ def fit(data, limit):
 def cut(text, limit):
     """The text, so short that it is at most `limit` bytes of JSON, with a note of how much is missing."""
     keep = max(0, min(len(text), limit - 64))
+    left_out = getattr(text, "left_out", 0)
     while True:
-        left = len(text[keep:].encode("utf-8", "replace"))
+        left = len(text[keep:].encode("utf-8", "replace")) + left_out
         result = "%s\n… %d bytes left out" % (text[:keep], left)
         size = len(encode(result))
         if size <= limit or keep == 0:

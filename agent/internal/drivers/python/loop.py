@@ -1,31 +1,44 @@
 """One event loop for the whole context: what a cell leaves running goes on when the next one awaits."""
 
+import os
 import warnings
 
-from . import standard
+from . import interrupts, standard
 
 asyncio = standard.load("asyncio")
+selectors = standard.load("selectors")
+
+# Files in which the loop itself works: an exception there would make it forget what it was about to run.
+_OWN_FOLDERS = (os.path.dirname(asyncio.__file__), selectors.__file__)
 
 _loop = None
 _task = None
+_is_interrupted = False
 
 
 def run(coroutine):
     """Runs a coroutine of the cell to its end, and the context's other tasks meanwhile."""
-    global _task
-    loop = _current_loop()
-    task = _task = loop.create_task(coroutine)
-    task.add_done_callback(_stop)
+    global _task, _is_interrupted
+    _is_interrupted = False
+    interrupts.in_loop = _cancel_where_loop_works
     try:
-        loop.run_forever()
-    except BaseException as error:
-        if task.done():
-            _raise_of(task)
-        _cancel(loop, task, error)
-        raise
+        loop = _current_loop()
+        task = _task = loop.create_task(coroutine)
+        task.add_done_callback(_stop)
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            if task.done():
+                return _result_of(task)
+            _cancel(loop, task, error)
+            raise
+        return _result_of(task)
     finally:
+        interrupts.in_loop = None
+        if _task is None:
+            # An interrupt came before it was anybody's.
+            coroutine.close()
         _task = None
-    return _raise_of(task)
 
 
 def call(function, *arguments):
@@ -43,10 +56,41 @@ def _stop(task):
         task.get_loop().stop()
 
 
-def _raise_of(task):
+def _cancel_where_loop_works(frame):
+    """For an interrupt: cancels the cell's task if no code of the user is running just now. The answer is whether it did."""
+    global _is_interrupted
+    if _task is None or _is_interrupted:
+        return False
+    while frame.f_code is not _RUN:
+        if not frame.f_code.co_filename.startswith(_OWN_FOLDERS):
+            return False
+        frame = frame.f_back
+        if frame is None:
+            return False
+    _is_interrupted = True
+    _task.cancel()
+    # Wakes the loop up.
+    _task.get_loop().call_soon_threadsafe(_nothing)
+    return True
+
+
+def _nothing():
+    pass
+
+
+_RUN = run.__code__
+
+
+def _result_of(task):
     if task.cancelled():
         # Its exception is only made when it is asked for, and knows where the code stood.
-        return task.result()
+        try:
+            return task.result()
+        except asyncio.CancelledError as cancelled:
+            if not _is_interrupted:
+                raise
+            trace = cancelled.__traceback__
+        raise KeyboardInterrupt().with_traceback(trace)
     error = task.exception()
     if error is not None:
         # Not `task.result()`: that would add its own lines to the traceback.

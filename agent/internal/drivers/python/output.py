@@ -10,6 +10,7 @@ import io
 import sys
 from _thread import allocate_lock, start_new_thread
 from sys import _getframe
+from time import monotonic
 
 from . import interrupts
 
@@ -33,6 +34,7 @@ class Stream:
         self._plain_write = self.text.write
         self._lines = 0
         self._is_ticking = False
+        self._end_time = 0.0
         self._wake = allocate_lock()
         self._ended = allocate_lock()
         self.hook()
@@ -83,6 +85,7 @@ class Stream:
         except (OSError, ValueError):
             pass
         self._is_ticking = False
+        self._end_time = monotonic()
         self._ended.release()
 
     def is_lost(self):
@@ -97,9 +100,9 @@ class Stream:
             self.text.flush()
 
     def stop_tick(self):
-        """Ends the thread now, so that a fork copies a process of one thread. Whether there was one."""
+        """Ends the thread now, so that a fork copies a process of one thread. Whether there was one, perhaps a moment ago."""
         if not self._is_ticking:
-            return False
+            return monotonic() - self._end_time < TICK_SECONDS
         if self._wake.locked():
             self._wake.release()
         with self._ended:

@@ -1,17 +1,28 @@
 """text/plain of a value: its repr, with long containers one item a line and only so much of very long ones."""
 
 WIDTH = 79
-# Of a container so many items are shown, of a text so many characters.
+# Of a container so many items are shown.
 ITEMS = 1000
-CHARACTERS = 1 << 24
+# Of a text in a container so many characters.
+CHARACTERS = 1 << 20
 # Containers in containers, before `...` stands for the rest.
 DEPTH = 60
 
 _OPEN_CLOSE = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})"), dict: ("{", "}")}
 
 
-def text_of(value):
-    """Never fails, however the value's own repr does."""
+class Beginning(str):
+    """A text that is too long by itself. The limit of a display cuts it in any case, and adds what is left out already."""
+
+    left_out = 0
+
+
+def text_of(value, limit):
+    """Never fails, however the value's own repr does. A text is made no longer than a display of `limit` bytes can hold."""
+    if type(value) in (str, bytes) and len(value) > limit:
+        text = Beginning(repr(value[:limit]))
+        text.left_out = len(value) - limit
+        return text
     try:
         return _format(value, 0, WIDTH, ())
     except RecursionError:
@@ -21,7 +32,7 @@ def text_of(value):
 def _format(value, indent, width, parents):
     kind = type(value)
     if kind is str or kind is bytes:
-        return _long(value)
+        return _long(value) if parents else repr(value)
     if kind not in _OPEN_CLOSE:
         return _safe_repr(value)
     if any(parent is value for parent in parents):

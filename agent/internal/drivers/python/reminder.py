@@ -3,10 +3,13 @@
 Python notes a signal and looks at its notes between two instructions. A signal that comes after the last look and before a system
 call that blocks is only seen when that call returns, which may be never. So a thread reads a pipe into which the interpreter writes
 the number of each signal when it comes, and our handler a mark when it is called. If no mark follows, the thread sends the signal again.
+
+It also does so for an interrupt that was raised where Python throws exceptions away, as in `__del__`.
 """
 
 import _signal
 import os
+import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from time import sleep
 
@@ -122,4 +125,12 @@ def note_call():
             pass
 
 
+def _notice_thrown_away(unraisable):
+    if unraisable.exc_type is KeyboardInterrupt and get_ident() == _main_thread and _writing >= 0:
+        os.write(_writing, bytes((interrupts.SIGINT,)))
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 interrupts.note_call = note_call
+sys.unraisablehook = _notice_thrown_away

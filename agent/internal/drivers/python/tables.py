@@ -13,8 +13,7 @@ def add_forms(table, data):
         html = table.to_frame()._repr_html_()
         if html:
             data["text/html"] = html
-    limit = runs.current.limit if runs.current is not None else 1 << 20
-    if table.size * CELL_BYTES <= limit:
+    if table.size * CELL_BYTES <= runs.limit():
         data[DATA] = columns_of(table)
     else:
         data[DATA] = show.TOO_LARGE
