@@ -173,9 +173,11 @@ export class Driver implements AsyncDisposable {
     const { cwd = null, env = {}, displayBytes = 16 * 1024 * 1024, deadlineMs = DEADLINE_MS } = options
     this.#send({ op: 'run', id, code, cwd, env, display_bytes: displayBytes })
     const result = within(deadlineMs, `the end of ${JSON.stringify(code.slice(0, 100))}`, run.ended.promise)
-    result.catch(() => {})
+    const started = within(deadlineMs, 'started', run.started.promise)
+    // Whoever looks at one of them need not look at the other.
+    for (const promise of [result, started]) promise.catch(() => {})
     return {
-      started: within(deadlineMs, 'started', run.started.promise),
+      started,
       printed: (text) =>
         within(
           deadlineMs,
