@@ -435,14 +435,11 @@ os.write(4, b'{"type":"end","id":"other","exit_code":0}\n{"type":"ready","versio
 func TestInterpreterThatDoesNotStart(t *testing.T) {
 	needRoot(t)
 	a := listening(t)
-	dir, err := os.MkdirTemp("/tmp", "k2-fake-")
-	must(t, err)
-	defer os.RemoveAll(dir)
-	must(t, os.Chmod(dir, 0o755))
+	env, write := fakePython(t)
 	m := mark()
 	fake := func(script string) spec {
-		must(t, os.WriteFile(filepath.Join(dir, "python3"), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
-		return contextSpec("python").with("env", map[string]string{"PATH": dir + ":/usr/bin:/bin"})
+		write(script)
+		return contextSpec("python").with("env", env)
 	}
 	for script, words := range map[string]string{
 		"echo 'it is too old' >&2; exit 9":      "python3 ended while it started, with exit code 9: it is too old",
@@ -491,6 +488,39 @@ func TestInterpreterThatDoesNotStart(t *testing.T) {
 	fake("exec /usr/bin/python3 \"$@\"")
 	if got := c.run("2").text(); got != "2" {
 		t.Error(got)
+	}
+}
+
+// fakePython is a folder whose python3 is a shell script, which may call the real one.
+func fakePython(t *testing.T) (env map[string]string, write func(script string)) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "k2-fake-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	must(t, os.Chmod(dir, 0o777))
+	return map[string]string{"PATH": dir + ":/usr/bin:/bin", "DIR": dir}, func(script string) {
+		must(t, os.WriteFile(filepath.Join(dir, "python3"), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	}
+}
+
+func TestRunThatItsInterpreterDidNotLiveToBegin(t *testing.T) {
+	needRoot(t)
+	env, write := fakePython(t)
+	write(`if [ -e $DIR/twice ]; then exec /usr/bin/python3 "$@"; fi
+if [ -e $DIR/once ]; then touch $DIR/twice; else touch $DIR/once; fi
+echo first >&2; echo '{"type":"ready","version":"0"}' >&4; read -r line <&3; echo dying >&2`)
+	c := listening(t).context(contextSpec("python").with("env", env))
+	res := c.run("1") // it has one more try, not two
+	if string(res.stderr) != "first\ndying\nfirst\ndying\n" || res.errorName() != "InterpreterExited" || !res.last.StateLost {
+		t.Errorf("%q %+v %+v", res.stderr, res.events, res.last)
+	}
+	must(t, os.Remove(filepath.Join(env["DIR"], "twice")))
+	res = c.run("2")
+	if string(res.stderr) != "first\ndying\n" || res.text() != "2" || !res.last.StateLost {
+		t.Errorf("%q %+v %+v", res.stderr, res.events, res.last)
+	}
+	if info := c.info(); info.Runs != 2 || info.Restarts != 3 {
+		t.Errorf("%+v", info)
 	}
 }
 

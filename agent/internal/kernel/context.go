@@ -87,6 +87,7 @@ func (c *Context) Run(spec RunSpec) (*Run, error) {
 		return nil, err
 	}
 	if err := c.enqueue(r); err != nil {
+		c.table.releaseRequest(r)
 		c.table.forget(r)
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (c *Context) runEnded(r *Run, exitCode int) {
 	used := r.interp.meter.read(r.sinceStart())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.finished {
+	if r.finished || r.doomed {
 		return
 	}
 	r.endLocked(exitCode, used)
@@ -213,5 +214,10 @@ func (c *Context) stop(r *Run, reason string) {
 	r.reason = reason
 	r.ring.Release() // a reader that is slow must not keep it from obeying
 	r.interruptLocked()
-	r.obey = time.AfterFunc(obeyWithin, func() { r.interp.kill(reason) })
+	i := r.interp
+	r.obey = time.AfterFunc(obeyWithin, func() {
+		if r.ifRunning(func() { r.doomed = true }) {
+			i.kill(reason)
+		}
+	})
 }

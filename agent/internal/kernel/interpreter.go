@@ -169,8 +169,8 @@ func howEnded(s proc.Status) string {
 func (i *interpreter) begin(r *Run) {
 	i.lineLimit.Store(int64(r.spec.DisplayBytes + lineSlack))
 	i.outputs.direct(r.ring)
-	i.meter.begin()
 	i.send(r.request)
+	i.meter.begin() // meanwhile it wakes up
 }
 
 // send writes a request without waiting for its reader: what the pipe does not take at once follows in the background.

@@ -27,26 +27,31 @@ func (c *Context) bringUp(ctx context.Context, s *start) {
 	defer s.cancel()
 	defer close(s.done)
 	i, err := startInterpreter(ctx, c)
+	if s.err = c.take(i, err); s.err != nil && err == nil {
+		i.kill(proc.ReasonKilled)
+	}
+}
+
+// take is the end of a start.
+func (c *Context) take(i *interpreter, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.starting = nil
-	s.err = err
 	if err != nil {
 		for _, r := range c.waiting {
 			r.failToStartLocked(err)
 		}
 		c.waiting = nil
-		return
-	}
-	if c.removed {
-		s.err = notFound(c.ID)
-		go i.kill(proc.ReasonKilled)
-	} else {
-		c.interp, c.version = i, i.version
-		c.starts++
+		return err
 	}
 	go i.watch()
+	if c.removed {
+		return notFound(c.ID)
+	}
+	c.interp, c.version = i, i.version
+	c.starts++
 	c.advanceLocked()
+	return nil
 }
 
 // untilStarted resolves when it has an interpreter, which it starts if there is none.
@@ -78,19 +83,16 @@ func (c *Context) Restart(ctx context.Context) error {
 	old := c.interp
 	if old != nil {
 		c.restarting = true
-		if r := c.current; r != nil && r.reason == "" {
-			r.reason = proc.ReasonRestarted
-			r.ring.Release()
-		}
+		c.doomCurrentLocked(proc.ReasonRestarted)
 	}
 	c.mu.Unlock()
 	if old != nil {
 		old.kill(proc.ReasonKilled)
 		<-old.ended
-		c.mu.Lock()
-		c.restarting, c.lost = false, false
-		c.mu.Unlock()
 	}
+	c.mu.Lock()
+	c.restarting, c.lost = false, false
+	c.mu.Unlock()
 	return c.untilStarted(ctx)
 }
 
@@ -103,10 +105,7 @@ func (c *Context) remove() {
 		r.endUnbegunLocked(proc.ReasonKilled)
 	}
 	c.waiting = nil
-	if r := c.current; r != nil && r.reason == "" {
-		r.reason = proc.ReasonKilled
-		r.ring.Release()
-	}
+	c.doomCurrentLocked(proc.ReasonKilled)
 	starting := c.starting
 	if starting != nil {
 		starting.cancel()
@@ -119,6 +118,26 @@ func (c *Context) remove() {
 		i.kill(proc.ReasonKilled)
 		<-i.ended
 	}
+}
+
+// doomCurrentLocked makes the run that there is end with its interpreter, which is about to be killed.
+func (c *Context) doomCurrentLocked(reason string) {
+	r := c.current
+	if r == nil {
+		return
+	}
+	if r.reason == "" {
+		r.reason = reason
+	}
+	r.doomed = true
+	r.ring.Release()
+}
+
+// isWanted says that runs wait in it.
+func (c *Context) isWanted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current != nil || len(c.waiting) > 0
 }
 
 // close asks its interpreter to end by itself.

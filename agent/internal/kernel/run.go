@@ -41,6 +41,7 @@ type Run struct {
 	retried         bool
 	interruptWanted bool   // as soon as it has started
 	reason          string // why it was to end; empty: by itself
+	doomed          bool   // its interpreter is being killed, and ends it
 	stateLost       bool
 	finished        bool
 	end             proc.Status // the part that the end decided
@@ -230,6 +231,7 @@ func (r *Run) finishLocked(reason string, exitCode int, signal string, used usag
 	if !r.startedAt.IsZero() {
 		r.end.WallSeconds = now.Sub(r.startedAt).Seconds()
 	}
+	r.context.table.releaseRequest(r)
 	r.finished, r.request = true, nil
 	r.context.table.keepFinished(r)
 	r.ring.Finish()

@@ -8,8 +8,12 @@ import (
 	"k2sandbox.dev/agent/internal/proc"
 )
 
-// maxFinished bounds the finished runs that are kept; the oldest go first.
-const maxFinished = 1024
+const (
+	// maxFinished bounds the finished runs that are kept; the oldest go first.
+	maxFinished = 1024
+	// maxRequests bounds the code of all runs that have not ended; one may always be.
+	maxRequests = 64 << 20
+)
 
 // Run finds a run that is not forgotten; nil: there is none.
 func (t *Table) Run(id string) *Run {
@@ -40,19 +44,31 @@ func (t *Table) addRun(r *Run) error {
 	if t.runs[r.ID] != nil || t.processes.Has(r.ID) {
 		return fault.New(fault.ProcessExists, "process %q exists already", r.ID)
 	}
+	if t.requests > 0 && t.requests+len(r.request) > maxRequests {
+		return fault.New(fault.TooManyProcesses, "the runs that have not ended have more than %d bytes of code", maxRequests)
+	}
+	t.requests += len(r.request)
 	t.runs[r.ID] = r
 	return nil
+}
+
+// releaseRequest is for a run that ends, or was refused.
+func (t *Table) releaseRequest(r *Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.requests -= len(r.request)
 }
 
 func (t *Table) keepFinished(r *Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.runs[r.ID] != r {
+		return // it was to be removed
+	}
 	t.finished = append(t.finished, r)
+	r.keepTimer = time.AfterFunc(r.spec.keep(), func() { t.forget(r) })
 	if len(t.finished) > maxFinished {
 		t.forgetLocked(t.finished[0])
-	}
-	if t.runs[r.ID] == r {
-		r.keepTimer = time.AfterFunc(r.spec.keep(), func() { t.forget(r) })
 	}
 }
 

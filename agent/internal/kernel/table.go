@@ -21,6 +21,7 @@ type Table struct {
 	contexts map[string]*Context
 	runs     map[string]*Run
 	finished []*Run // oldest first
+	requests int    // bytes, of runs that have not ended
 }
 
 // NewTable makes one whose interpreters are processes of the other.
@@ -28,7 +29,7 @@ func NewTable(processes *proc.Table) *Table {
 	return &Table{processes: processes, contexts: map[string]*Context{}, runs: map[string]*Run{}}
 }
 
-// Create resolves when the context can run code. When it can't, or the caller leaves before, nothing stays.
+// Create resolves when the context can run code. When it can't, or the caller leaves before and nobody else uses it, nothing stays.
 func (t *Table) Create(ctx context.Context, spec Spec) (*Context, error) {
 	c, err := newContext(t, spec)
 	if err != nil {
@@ -38,7 +39,9 @@ func (t *Table) Create(ctx context.Context, spec Spec) (*Context, error) {
 		return nil, err
 	}
 	if err := c.untilStarted(ctx); err != nil {
-		t.Remove(c)
+		if ctx.Err() == nil || !c.isWanted() {
+			t.Remove(c)
+		}
 		return nil, err
 	}
 	return c, nil

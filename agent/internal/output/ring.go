@@ -280,13 +280,16 @@ func (r *Ring) Discard() {
 	r.wakePumpsLocked()
 }
 
-// MoveTo gives what is held to another ring that has nothing yet, together with the fact that more is missing before it.
+// MoveTo gives what is held to another ring; where that has nothing yet, together with the fact that more is missing before it.
 func (r *Ring) MoveTo(to *Ring) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	to.mu.Lock()
 	defer to.mu.Unlock()
-	to.start, to.end, to.dropped, to.released = r.start, r.start, r.start, true
+	if to.end == 0 {
+		to.start, to.end, to.dropped = r.start, r.start, r.start
+	}
+	to.released = true
 	defer func() { to.released = false }()
 	for i := r.head; i < len(r.segments); i++ {
 		s := r.segments[i]
