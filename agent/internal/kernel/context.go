@@ -110,23 +110,20 @@ func (c *Context) enqueue(r *Run) error {
 
 // advanceLocked gives the next run its turn when nothing runs. c.mu held.
 func (c *Context) advanceLocked() {
-	for c.current == nil && len(c.waiting) > 0 && !c.restarting && !c.removed {
-		if c.interp == nil {
-			c.startLocked()
-			return
-		}
-		r := c.waiting[0]
-		c.waiting = slices.Delete(c.waiting, 0, 1)
-		if r.isAbandoned() {
-			r.endUnbegunLocked(proc.ReasonKilled)
-			continue
-		}
-		c.current = r
-		c.runs++
-		r.beginLocked(c.interp, c.lost)
-		c.lost = false
-		c.interp.begin(r)
+	if c.current != nil || len(c.waiting) == 0 || c.restarting || c.removed {
+		return
 	}
+	if c.interp == nil {
+		c.startLocked()
+		return
+	}
+	r := c.waiting[0]
+	c.waiting = slices.Delete(c.waiting, 0, 1)
+	c.current = r
+	c.runs++
+	r.beginLocked(c.interp, c.lost)
+	c.lost = false
+	c.interp.begin(r)
 }
 
 // running finds the run that an interpreter has now; nil: none, or not that one.

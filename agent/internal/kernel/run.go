@@ -57,9 +57,6 @@ func (r *Run) Follow(offset int64, withTime bool) (*output.Follower, bool) {
 	return r.ring.Follow(offset, withTime)
 }
 
-// isAbandoned says that whoever was to follow it has left.
-func (r *Run) isAbandoned() bool { return r.spec.Follow && !r.ring.Followed() }
-
 // Kill ends it, and waits for that for a while. Idempotent.
 func (r *Run) Kill(reason string) proc.Killed {
 	r.context.stop(r, reason)

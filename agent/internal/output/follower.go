@@ -36,13 +36,6 @@ func (r *Ring) Follow(offset int64, withTime bool) (*Follower, bool) {
 	return f, true
 }
 
-// Followed says whether anybody reads it now.
-func (r *Ring) Followed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.followers) > 0
-}
-
 // Close lets the ring drop what this follower has not read. Idempotent.
 func (f *Follower) Close() {
 	f.ring.mu.Lock()
