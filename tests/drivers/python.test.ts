@@ -193,7 +193,7 @@ describe('errors', () => {
     expect(trace).not.toContain('k2')
   })
 
-  test.skipIf(Number(version) < 11)('groups are shown', async () => {
+  test.skipIf(Number(version) < 11)('groups are shown (from Python 3.11 on)', async () => {
     const trace = traceOf(await driver.run('raise ExceptionGroup("g", [ValueError("a"), KeyError("b")])'))
     expect(trace).toContain('ExceptionGroup: g (2 sub-exceptions)')
     expect(trace).toContain('KeyError')
@@ -709,7 +709,7 @@ describe('the rest', () => {
   })
 })
 
-describe.skipIf(has('IPython'))('magics without IPython', () => {
+describe.skipIf(has('IPython'))('magics (only where IPython is not installed)', () => {
   useDriver()
 
   test.each([
@@ -764,7 +764,7 @@ describe.skipIf(has('IPython'))('magics without IPython', () => {
   })
 })
 
-describe.skipIf(!has('IPython'))('magics with IPython', () => {
+describe.skipIf(!has('IPython'))('magics (only where IPython is installed)', () => {
   useDriver()
 
   test('commands, magics and get_ipython are those of IPython', async () => {
@@ -778,7 +778,7 @@ describe.skipIf(!has('IPython'))('magics with IPython', () => {
   })
 })
 
-describe.skipIf(!has('pandas'))('pandas', () => {
+describe.skipIf(!has('pandas'))('pandas (only where it is installed)', () => {
   useDriver()
 
   test('a data frame has text, HTML and data', async () => {
@@ -793,7 +793,7 @@ describe.skipIf(!has('pandas'))('pandas', () => {
   })
 })
 
-describe.skipIf(!has('matplotlib'))('matplotlib', () => {
+describe.skipIf(!has('matplotlib'))('matplotlib (only where it is installed)', () => {
   useDriver()
   const CHART = 'application/vnd.k2.chart+json'
   const charts = (result: Result): unknown[] => result.displays.flatMap((display) => display.data[CHART] ?? [])
@@ -943,7 +943,7 @@ describe.skipIf(!has('matplotlib'))('matplotlib', () => {
   })
 })
 
-describe.skipIf(!has('PIL'))('images', () => {
+describe.skipIf(!has('PIL'))('images (only where PIL is installed)', () => {
   useDriver()
 
   test.each(['RGB', 'CMYK', 'F', '1'])('of mode %s are shown as PNG', async (mode) => {
