@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { SERVER_FLAGS, serverEnvironment } from '../scripts/server-process.ts'
 
 export interface BenchServer extends AsyncDisposable {
   port: number
@@ -15,9 +16,9 @@ const START_LIMIT_MS = 60_000
 export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
   const dataDir = await mkdtemp('/tmp/k2b-')
   const instance = `bench-${link}-${process.pid}`
-  const server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/main.ts'], {
+  const server = spawn(process.execPath, [...SERVER_FLAGS, 'src/main.ts'], {
     env: {
-      ...process.env,
+      ...serverEnvironment(process.env),
       K2_PORT: '0',
       K2_DATA_DIR: dataDir,
       K2_INSTANCE: instance,

@@ -52,7 +52,7 @@ export interface Bench {
 type Add = (measured: Measured, raw?: Measured | null) => void
 
 async function creates(bench: Bench, { creates: count }: Extent, add: Add): Promise<void> {
-  const { client, docker } = bench
+  const { client, docker, server } = bench
   const containers: Awaited<ReturnType<RawDocker['createAndStart']>>[] = []
   await client.remove(await client.create())
   for (const { suffix, load } of [
@@ -77,6 +77,13 @@ async function creates(bench: Bench, { creates: count }: Extent, add: Add): Prom
     )
     await settled(bench)
   }
+  // What the bridge of our own costs the engine: a name server in each container, which its default bridge has not.
+  const onBridge = (network?: string) => async () => containers.push(await docker.createAndStart(network))
+  add(
+    await measure('docker create+start, our bridge', { count }, onBridge(`k2-${server.instance}`)),
+    await measure('docker create+start, its bridge', { count }, onBridge()),
+  )
+  await docker.removeAll()
   const withoutNetwork: string[] = []
   add(
     await measure('create, cold, network none', { count }, async () =>

@@ -1,4 +1,5 @@
 /** `npm start`, `npm run dev`: sets up, then becomes the server. `--watch` restarts it when its files change. */
+import { SERVER_FLAGS, serverEnvironment } from './server-process.ts'
 import { setUpOrExplain } from './setup.ts'
 
 const watch = process.argv.includes('--watch')
@@ -11,7 +12,8 @@ else process.exitCode = 1
 /** The same process goes on as the server, so signals and its exit code need no one to pass them on. */
 function becomeServer(): void {
   const node = process.execPath
-  const args = [...(watch ? ['--watch', '--watch-path=src', '--watch-path=schemas'] : []), 'src/main.ts', ...flags]
+  const watching = watch ? ['--watch', '--watch-path=src', '--watch-path=schemas'] : []
+  const args = [...SERVER_FLAGS, ...watching, 'src/main.ts', ...flags]
   if (!process.execve) throw new Error('start with `npm start`: it runs the pinned Node')
-  process.execve(node, [node, ...args], process.env)
+  process.execve(node, [node, ...args], serverEnvironment(process.env))
 }

@@ -7,6 +7,10 @@ import type { AgentBody } from './types.ts'
 
 /** Read ahead of the consumer before the stream is paused; the HTTP/2 window bounds the rest. */
 const READ_AHEAD_BYTES = 256 * 1024
+/** What is given to the session at once of a large body: it refuses new requests while more than its memory waits in it. */
+const SLICE_BYTES = 256 * 1024
+/** How long the end of an answer that has been read may take. */
+const END_MS = 1000
 
 export interface CallSettings {
   signal?: AbortSignal | undefined
@@ -62,14 +66,18 @@ export class AgentCall implements AgentBody {
     // A connection that dies ends its streams as if they were complete, but for the code (CANCEL).
     stream.on('end', () => {
       if (stream.rstCode === constants.NGHTTP2_NO_ERROR && this.#status !== 0) this.#settle()
-      else this.fail(linkLost('the connection to the sandbox was lost'))
+      else this.#lose()
     })
-    stream.on('error', (error) => this.fail(linkLost('the connection to the sandbox was lost', error)))
-    stream.on('close', () => this.fail(linkLost('the connection to the sandbox was lost')))
+    stream.on('error', (error) => this.#lose(error))
+    stream.on('close', () => this.#lose())
   }
 
   /** The end of the request, after this body when there is one. */
   send(body?: Uint8Array): void {
+    if (body !== undefined && body.length > SLICE_BYTES) {
+      this.sendFrom(Readable.from(slicesOf(body)))
+      return
+    }
     this.#arm()
     if (!this.#stream.writableEnded) this.#stream.end(body)
   }
@@ -182,7 +190,16 @@ export class AgentCall implements AgentBody {
   }
 
   close(): void {
-    this.cancel(new SandboxError('CLIENT_GONE', 'the read was ended before it was complete'))
+    if (!this.#done) this.cancel(new SandboxError('CLIENT_GONE', 'the read was ended before it was complete'))
+  }
+
+  /** For an answer whose last byte that counts has been read: its end is taken as it comes. A reset would cost both sides more. */
+  finish(): void {
+    if (this.#done) return
+    this.#timer ??= setTimeout(() => this.close(), END_MS).unref()
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#stream.resume()
   }
 
   /** Resets the HTTP/2 stream; who waits on the call gets `reason`. */
@@ -203,6 +220,11 @@ export class AgentCall implements AgentBody {
       this.#stream.close(constants.NGHTTP2_CANCEL)
       this.#stream.destroy()
     }
+  }
+
+  /** For what the stream itself reports. An error costs its stack trace, so it is made only when it is told. */
+  #lose(cause?: unknown): void {
+    if (!this.#done) this.fail(linkLost('the connection to the sandbox was lost', cause))
   }
 
   #settle(): void {
@@ -242,6 +264,10 @@ export class AgentCall implements AgentBody {
     this.#wake = null
     wake?.()
   }
+}
+
+function* slicesOf(body: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < body.length; at += SLICE_BYTES) yield body.subarray(at, at + SLICE_BYTES)
 }
 
 function asError(thrown: unknown): Error {

@@ -41,7 +41,8 @@ export class OutputReader implements OutputStream {
 
   close(): void {
     this.#events = []
-    this.#call.close()
+    if (this.#parser.ended) this.#call.finish()
+    else this.#call.close()
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd } from '../agent/run-to-end.ts'
 import type { OutputEvent, ProcessStatus, StartProcess, StartRun } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
+import { newProcessId } from '../lib/ids.ts'
 import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
 import type { LiveSandboxes } from './live.ts'
@@ -89,7 +89,7 @@ export class Executions {
     const record = requireRunning(registry, id)
     using _use = activity.use(record)
     const { link, gone } = live.of(record)
-    const processId = `p${randomBytes(9).toString('base64url')}`
+    const processId = newProcessId()
     // A cell's time begins with its turn, which only the agent knows.
     const timeoutMs = 'contextId' in execution ? 0 : execution.timeoutMs || 0
     const late = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs + TIMEOUT_MARGIN_MS) : undefined

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const LENGTH = 20
@@ -15,6 +15,11 @@ export function newSandboxId(): string {
     }
   }
   return id
+}
+
+/** `p` and 20 hexadecimal digits. From Node's store of random bytes: asking the kernel for each is a good part of a short command. */
+export function newProcessId(): string {
+  return `p${randomUUID().replaceAll('-', '').slice(0, 20)}`
 }
 
 /** Only then may it become a path segment or a container's name. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SERVER_FLAGS, serverEnvironment } from '../../scripts/server-process.ts'
 import { Api } from './api.ts'
 import { openEngine, removeInstance } from './engine.ts'
 
@@ -113,7 +114,7 @@ export class Server implements AsyncDisposable {
   /** A process of the same settings, which the caller watches and ends. */
   spawn(settings: Record<string, string> = {}): ChildProcess {
     const { PATH, HOME, K2_DOCKER_HOST, DOCKER_HOST } = process.env
-    const env = {
+    const env = serverEnvironment({
       PATH,
       HOME,
       ...(K2_DOCKER_HOST ? { K2_DOCKER_HOST } : {}),
@@ -123,8 +124,8 @@ export class Server implements AsyncDisposable {
       K2_PORT: '0',
       ...this.#settings,
       ...settings,
-    }
-    return spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    })
+    return spawn(process.execPath, [...SERVER_FLAGS, MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   }
 
   /** SIGKILL: what a crash leaves is left. */

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
+import { inspect } from 'node:util'
 import Docker from 'dockerode'
 import { SandboxError } from '../../errors.ts'
 
@@ -21,12 +22,21 @@ const DEFAULT_SOCKET = '/var/run/docker.sock'
 export function createDockerClient(dockerHost?: string): DockerClient {
   const address = dockerHost ?? `unix://${DEFAULT_SOCKET}`
   const target = parseAddress(address)
-  const agent =
+  const agent = opaque(
     target.protocol === 'https'
       ? new HttpsAgent({ keepAlive: true, timeout: 0 })
-      : new HttpAgent({ keepAlive: true, timeout: 0 })
+      : new HttpAgent({ keepAlive: true, timeout: 0 }),
+  )
   const docker = new Docker({ ...UNSET, ...target, agent } as Docker.DockerOptions)
   return { docker, address, close: () => agent.destroy() }
+}
+
+/**
+ * docker-modem describes each request for its debug log, whether anybody reads that or not: all that hangs from the agent too, every
+ * connection of ours, to any depth. That took longer than most calls.
+ */
+function opaque<Connections extends object>(agent: Connections): Connections {
+  return Object.defineProperty(agent, inspect.custom, { value: () => '[connections]' })
 }
 
 const UNSET = {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { AgentClient } from '../../../src/agent/client.ts'
 import type { OutputEvent } from '../../../src/agent/types.ts'
 import { SandboxError } from '../../../src/errors.ts'
-import { answer, exited, FakeAgent, type FakeHandler, frame, INFO, statusOf } from './fake-agent.ts'
+import { answer, exited, FakeAgent, type FakeHandler, type FakeRequest, frame, INFO, statusOf } from './fake-agent.ts'
 
 const never: FakeHandler = () => {}
 
@@ -233,6 +233,46 @@ test('leaving the output early resets the stream at the agent', async () => {
   const { output } = await at.client.startProcess({ id: 'p1', argv: ['x'], env: {}, cwd: '/', user: '1:1' })
   for await (const _ of output) break
   expect(await reset).toBe(8)
+})
+
+/** Starts a process whose output is complete, follows it to its end, and tells how the agent saw the stream end. */
+async function streamEndOf(afterEnd: (stream: FakeRequest['stream']) => void): Promise<number> {
+  const { promise: closed, resolve } = Promise.withResolvers<number>()
+  await using at = await serve({
+    'POST /v1/processes': ({ stream }) => {
+      stream.on('close', () => resolve(stream.rstCode ?? -1))
+      stream.respond({ ':status': 200 })
+      stream.write(Buffer.concat([frame(0, statusOf('p1')), frame(3, exited('p1'))]))
+      afterEnd(stream)
+    },
+  })
+  const { output } = await at.client.startProcess({ id: 'p1', argv: ['x'], env: {}, cwd: '/', user: '1:1' })
+  for await (const event of output) if (event.type === 'ended') break
+  return await closed
+}
+
+test('the end of a complete output is waited for, not cut', async () => {
+  expect(await streamEndOf((stream) => setImmediate(() => stream.end()))).toBe(0)
+})
+
+test('an agent that leaves a complete output open has it reset', async () => {
+  expect(await streamEndOf(() => {})).toBe(8)
+})
+
+test('large uploads that the agent is slow to take do not refuse other calls', async () => {
+  const going = Promise.withResolvers<void>()
+  await using at = await serve({
+    'PUT /v1/files/content': async (request) => {
+      await going.promise
+      const { length } = await request.body()
+      answer(request, 200, { name: 'f', path: '/f', type: 'file', size: length, mode: 0o600, uid: 1, gid: 2, mtime: 0 })
+    },
+  })
+  const content = Buffer.alloc(48 << 20)
+  const uploads = [1, 2].map(() => at.client.writeFile('/f', 'u', content))
+  expect((await at.client.info()).pid).toBe(1)
+  going.resolve()
+  expect((await Promise.all(uploads)).map((entry) => entry.sizeBytes)).toEqual([content.length, content.length])
 })
 
 test('a small file is written and its entry returned', async () => {
