@@ -15,6 +15,35 @@ export class Client {
     return JSON.parse(answer.toString()) as Answer
   }
 
+  /** Milliseconds from the writing of a line in the sandbox to its arrival here, in an answer that comes as it happens. */
+  liveDelay(id: string): Promise<number> {
+    const code = 'import time\nprint(time.time_ns(), flush=True)'
+    const payload = Buffer.from(JSON.stringify({ code }))
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/x-ndjson',
+      'content-length': payload.length,
+    }
+    return new Promise((resolve, reject) => {
+      const path = `/sandboxes/${id}/code`
+      const options = { host: '127.0.0.1', port: this.#port, method: 'POST', path, agent: this.#agent, headers }
+      const call = request(options, (response) => {
+        let text = ''
+        let delayMs = Number.NaN
+        response.on('data', (chunk: Buffer) => {
+          const now = performance.timeOrigin + performance.now()
+          text += chunk
+          const written = /"type":"stdout","text":"(\d+)/.exec(text)?.[1]
+          if (Number.isNaN(delayMs) && written !== undefined) delayMs = now - Number(written) / 1e6
+        })
+        response.on('error', reject)
+        response.on('end', () => (Number.isNaN(delayMs) ? reject(new Error(text.slice(0, 300))) : resolve(delayMs)))
+      })
+      call.on('error', reject)
+      call.end(payload)
+    })
+  }
+
   /** Body and answer as bytes, so that large ones cost the client nothing. Rejects for any status but 200, with the answer's text. */
   send(method: string, path: string, payload?: Buffer): Promise<Buffer> {
     const headers = payload ? { 'content-type': 'application/json', 'content-length': payload.length } : {}

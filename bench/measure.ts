@@ -20,6 +20,16 @@ export interface RowOptions {
   warmUp?: number
 }
 
+/** Of an operation that measures a part of itself: it resolves with milliseconds. One after the other. */
+export async function measureWithin(name: string, count: number, operation: () => Promise<number>): Promise<Measured> {
+  const durationsMs: number[] = []
+  const row = await measure(name, { count, warmUp: 20 }, async (index) => {
+    const took = await operation()
+    if (index >= 0) durationsMs.push(took)
+  })
+  return { ...row, durationsMs: durationsMs.sort((a, b) => a - b) }
+}
+
 /** Runs `operation` count times under the load. Failures are counted, never hidden; the first is printed. */
 export async function measure(
   name: string,

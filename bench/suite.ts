@@ -1,5 +1,5 @@
 import type { Client } from './client.ts'
-import { type Measured, measure, percentile } from './measure.ts'
+import { type Measured, measure, measureWithin, percentile } from './measure.ts'
 import type { RawDocker } from './raw-docker.ts'
 import { type BenchServer, residentBytes } from './server.ts'
 
@@ -182,6 +182,7 @@ async function cells({ client, docker }: Bench, { calls: count, creates }: Exten
     ),
   )
   add(await measure('python cell, 1 MiB printed', { count: creates, bytes: MIB, warmUp: 2 }, () => run(MEBIBYTE_CELL)))
+  add(await measureWithin('live output, written to read', count, () => client.liveDelay(id)))
   await client.remove(id)
   await docker.removeAll()
 }

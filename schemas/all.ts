@@ -4,6 +4,7 @@ import { Context, ContextCreate, ContextDeleted, ContextList } from './context.t
 import { Usage } from './execution.ts'
 import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
+import { ExecutionEvent } from './live.ts'
 import { Problem } from './problem.ts'
 import { ProcessInfo, ProcessList } from './process.ts'
 import {
@@ -40,6 +41,7 @@ export const allSchemas = [
   ExecutionError,
   Result,
   ExecutionResponse,
+  ExecutionEvent,
   ContextCreate,
   Context,
   ContextList,

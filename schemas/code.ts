@@ -1,5 +1,5 @@
 import { ContextId, cwd, envs, Language, outputLimitBytes, Timestamp, user } from './common.ts'
-import { MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
+import { detach, MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
 import { Nullable, NullableRef, Ref, type Static, Type } from './typebox.ts'
 
 export const CodeExecution = Type.Object(
@@ -32,6 +32,7 @@ export const CodeExecution = Type.Object(
       ),
     ),
     output_limit_bytes: Type.Optional(outputLimitBytes()),
+    detach: Type.Optional(detach()),
   },
   { $id: 'CodeExecution', description: 'Code to run to its end, as a cell of a notebook.' },
 )

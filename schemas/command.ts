@@ -1,5 +1,5 @@
 import { cwd, Encoding, envs, outputLimitBytes, user } from './common.ts'
-import { MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
+import { detach, MAX_RUN_SECONDS, Reason, Usage } from './execution.ts'
 import { Nullable, Ref, type Static, Type } from './typebox.ts'
 
 export const CommandExecution = Type.Object(
@@ -26,6 +26,7 @@ export const CommandExecution = Type.Object(
       ),
     ),
     output_limit_bytes: Type.Optional(outputLimitBytes()),
+    detach: Type.Optional(detach()),
   },
   { $id: 'CommandExecution', description: 'A shell command to run to its end.' },
 )

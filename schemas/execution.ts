@@ -14,6 +14,13 @@ export const Usage = Type.Object(
 )
 export type Usage = Static<typeof Usage>
 
+/** Of commands and code. */
+export const detach = () =>
+  Type.Boolean({
+    description:
+      'It runs on when the client leaves before its end: see the processes routes. Absent or false: it is ended then.',
+  })
+
 export const REASONS = ['exited', 'signaled', 'timeout', 'out_of_memory', 'killed', 'restarted'] as const
 
 export const Reason = StringEnum(REASONS, {

@@ -72,6 +72,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
   guardOrigins(app, config)
   const memory = new MemoryBudget({ limitBytes: config.bufferBytes })
   boundMemory(app, memory, config)
+  const { heartbeatMs } = config
   answerUnknownRoutes(app)
   parseJsonBodies(app)
 
@@ -83,9 +84,9 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(healthRoutes, { health: deps.health, version })
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
-    await api.register(codeRoutes, { code: deps.code, memory })
+    await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })
     await api.register(contextRoutes, { contexts: deps.contexts })
-    await api.register(commandRoutes, { commands: deps.commands, memory })
+    await api.register(commandRoutes, { commands: deps.commands, memory, heartbeatMs })
     await api.register(filesystemRoutes, {
       files: deps.files,
       fileBodyLimitBytes: config.fileBodyLimitBytes,

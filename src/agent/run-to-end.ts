@@ -7,6 +7,8 @@ import type { AgentLink } from './link.ts'
 import type { CallOptions, OutputEvent, OutputStream, ProcessStatus, StartProcess, StartRun } from './types.ts'
 
 export interface RunOptions extends CallOptions {
+  /** Once, when the agent has taken it; it may wait its turn. The stream waits for a promise it returns. */
+  onStart?: ((status: ProcessStatus) => void | Promise<void>) | undefined
   /** Each event once and in order, without `status` and `ended`. The stream waits for a promise it returns. */
   onOutput: (event: OutputEvent) => void | Promise<void>
   /** How long after a loss, without a byte more, it is tried to go on. Shorter than the agent keeps ended processes. */
@@ -69,6 +71,7 @@ class Run {
   readonly #options: RunOptions
   /** `unknown`: a start was sent, and the connection was lost before an answer. */
   #start: 'not sent' | 'unknown' | 'confirmed' = 'not sent'
+  #told = false
   offset = 0
 
   constructor(request: StartProcess | StartRun, options: RunOptions) {
@@ -81,7 +84,11 @@ class Run {
     this.#start = 'confirmed'
     for await (const event of output) {
       if (event.type === 'ended') return event.status
-      if (event.type === 'status') continue
+      if (event.type === 'status') {
+        if (!this.#told) await this.#options.onStart?.(event.status)
+        this.#told = true
+        continue
+      }
       if (event.type === 'dropped' || event.type === 'event') this.offset += event.sizeBytes
       else if (event.type !== 'time') this.offset += event.bytes.length
       const wait = this.#options.onOutput(event)

@@ -1,13 +1,13 @@
-import type { OutputEvent } from '../agent/types.ts'
+import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
+import { CollectedOutput } from './collected-output.ts'
 import { type Contexts, defaultContextId } from './contexts.ts'
-import { Displays } from './displays.ts'
 import type { CellExecution, Ended, Executions, ProgramExecution } from './executions.ts'
 import type { Language } from './languages/language.ts'
 import { requireLanguage } from './languages/table.ts'
 import { lastLine } from './languages/tracebacks.ts'
-import { LogLines } from './log-lines.ts'
-import type { CallOptions, CodeError, CodeResult, RunCode } from './model.ts'
+import { LiveOutput } from './live-output.ts'
+import type { CallOptions, CodeEnd, CodeError, CodeResult, OnRunEvent, RunCode } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { outputLimitWithin } from './output-limit.ts'
 import type { Programs } from './programs.ts'
@@ -16,7 +16,7 @@ import { whyEnded } from './run-errors.ts'
 
 const DEFAULT_TIMEOUT_MS = 300_000
 /** Enough of stderr's end for any traceback. */
-const TRACEBACK_BYTES = 64 * 1024
+const TRACEBACK_CHARACTERS = 64 * 1024
 /** The agent passes on no larger display. */
 const LARGEST_DISPLAY_BYTES = 16 * 1024 * 1024
 
@@ -37,20 +37,33 @@ export class Code {
   }
 
   /** CONTEXT_NOT_FOUND; LANGUAGE_UNAVAILABLE when the server or the image has no way to run it. A program that fails is a result with `error`. */
-  async run(id: string, request: RunCode, options: CallOptions = {}): Promise<CodeResult> {
-    if (request.contextId !== undefined)
-      return await this.#runIn(id, request.contextId, await this.#languageOf(id, request, options), request, options)
+  async run(id: string, request: RunCode, { signal, memory }: CallOptions = {}): Promise<CodeResult> {
+    const output = new CollectedOutput(outputLimitWithin(request.outputLimitBytes, this.#parts.rules), memory)
+    const end = await this.#run(id, request, output, { signal })
+    return { ...end, ...output.all() }
+  }
+
+  /** The same as it happens: nothing is kept or cut but a display that is too large. What fails before `start` has told nothing. */
+  async follow(id: string, request: RunCode, onEvent: OnRunEvent, { signal }: CallOptions = {}): Promise<CodeEnd> {
+    return await this.#run(id, request, new LiveOutput(onEvent), { signal })
+  }
+
+  async #run(id: string, request: RunCode, output: CodeOutput, options: CallOptions): Promise<CodeEnd> {
+    if (request.contextId !== undefined) {
+      const language = await this.#languageOf(id, request, options)
+      return await this.#runIn(id, request.contextId, language, request, output, options)
+    }
     const language = requireLanguage(request.language)
     if (language.stateful) {
       const contextId = defaultContextId(this.#parts.registry.require(id), language, request.user)
       try {
-        return await this.#runInDefault(id, contextId, language, request, options)
+        return await this.#runInDefault(id, contextId, language, request, output, options)
       } catch (error) {
         // The image lacks the interpreter that a context would need; another of its programs may run the code as a file.
         if (!isSandboxError(error, 'LANGUAGE_UNAVAILABLE')) throw error
       }
     }
-    return await this.#runAsFile(id, language, request, options)
+    return await this.#runAsFile(id, language, request, output, options)
   }
 
   async #languageOf(id: string, request: RunCode, { signal }: CallOptions): Promise<string> {
@@ -67,9 +80,10 @@ export class Code {
     contextId: string,
     language: Language,
     request: RunCode,
+    output: CodeOutput,
     options: CallOptions,
-  ): Promise<CodeResult> {
-    const run = () => this.#runIn(id, contextId, language.name, request, options)
+  ): Promise<CodeEnd> {
+    const run = () => this.#runIn(id, contextId, language.name, request, output, options)
     try {
       return await run()
     } catch (error) {
@@ -84,32 +98,32 @@ export class Code {
     contextId: string,
     language: string,
     request: RunCode,
-    { signal, memory }: CallOptions,
-  ): Promise<CodeResult> {
+    output: CodeOutput,
+    { signal }: CallOptions,
+  ): Promise<CodeEnd> {
     const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#parts.rules)
-    const { code, cwd, envs } = request
+    const { code, cwd, envs, detach } = request
     const timeoutMs = request.timeoutMs || DEFAULT_TIMEOUT_MS
     const displayBytes = Math.min(limitBytes, LARGEST_DISPLAY_BYTES)
-    const output = new RunOutput(limitBytes, memory)
     const cell: CellExecution = { contextId, code, cwd, envs, timeoutMs, displayBytes }
-    const ended = await this.#parts.executions.run(id, cell, { signal, onOutput: output.take })
-    const error = whyEnded(ended, timeoutMs) ?? output.displays.error ?? exitError(ended)
-    return { ...output.result(ended, error), language, contextId }
+    const onStart = (status: ProcessStatus) => output.start(status, language, contextId)
+    const ended = await this.#parts.executions.run(id, cell, { signal, detach, onStart, onOutput: output.take })
+    const error = whyEnded(ended, timeoutMs) ?? output.error ?? exitError(ended)
+    return { ...endOf(ended, output), error, language, contextId }
   }
 
   async #runAsFile(
     id: string,
     language: Language,
     request: RunCode,
-    { signal, memory }: CallOptions,
-  ): Promise<CodeResult> {
-    const { executions, programs, registry, rules } = this.#parts
-    const limitBytes = outputLimitWithin(request.outputLimitBytes, rules)
+    output: CodeOutput,
+    { signal }: CallOptions,
+  ): Promise<CodeEnd> {
+    const { executions, programs, registry } = this.#parts
     const { cwd: home, imageEnv, envs: own } = registry.require(id)
     const program = await programs.find(id, language, { signal })
     const env = { ...imageEnv, ...own, ...request.envs }
     const timeoutMs = request.timeoutMs || DEFAULT_TIMEOUT_MS
-    const output = new RunOutput(limitBytes, memory)
     const file: ProgramExecution = {
       argv: language.argv(program, request.code),
       script: { name: language.file, content: request.code },
@@ -119,43 +133,26 @@ export class Code {
       timeoutMs,
       time: true,
     }
-    const ended = await executions.run(id, file, { signal, onOutput: output.take })
-    const result = output.result(ended, null)
-    const error =
-      whyEnded(ended, timeoutMs) ??
-      (ended.exitCode === 0 ? null : errorOf(language, ended, output.logs.stderr.tail(TRACEBACK_BYTES)))
-    return { ...result, error, language: language.name, contextId: null }
+    const onStart = (status: ProcessStatus) => output.start(status, language.name, null)
+    const { detach } = request
+    const ended = await executions.run(id, file, { signal, detach, onStart, onOutput: output.take })
+    const failed = () => errorOf(language, ended, output.stderrTail(TRACEBACK_CHARACTERS))
+    const error = whyEnded(ended, timeoutMs) ?? (ended.exitCode === 0 ? null : failed())
+    return { ...endOf(ended, output), error, language: language.name, contextId: null }
   }
 }
 
-/** What a run printed and showed. */
-class RunOutput {
-  readonly logs: { stdout: LogLines; stderr: LogLines }
-  readonly displays: Displays
-  #timestampMs = Date.now()
+/** Where the output of code goes. */
+interface CodeOutput {
+  readonly error: CodeError | null
+  readonly truncated: boolean
+  start(status: ProcessStatus, language: string, contextId: string | null): void | Promise<void>
+  take(event: OutputEvent): void | Promise<void>
+  stderrTail(characters: number): string
+}
 
-  constructor(limitBytes: number, memory: CallOptions['memory']) {
-    this.logs = {
-      stdout: new LogLines({ limitBytes, error: false, memory }),
-      stderr: new LogLines({ limitBytes, error: true, memory }),
-    }
-    this.displays = new Displays({ limitBytes, memory })
-  }
-
-  readonly take = (event: OutputEvent): void => {
-    if (event.type === 'time') this.#timestampMs = event.timestampMs
-    else if (event.type === 'event') this.displays.add(event.event, event.sizeBytes)
-    else if (event.type === 'stdout' || event.type === 'stderr')
-      this.logs[event.type].write(event.bytes, this.#timestampMs)
-  }
-
-  /** Once, at the end. */
-  result({ droppedBytes, ...end }: Ended, error: CodeError | null) {
-    const { stdout, stderr } = this.logs
-    const logs = { stdout: stdout.lines(), stderr: stderr.lines() }
-    const truncated = stdout.truncated || stderr.truncated || this.displays.truncated || droppedBytes > 0
-    return { ...end, logs, displays: this.displays.all(), error, truncated }
-  }
+function endOf({ droppedBytes, ...end }: Ended, { truncated }: CodeOutput) {
+  return { ...end, truncated: truncated || droppedBytes > 0 }
 }
 
 /** Code that asked to exit. */

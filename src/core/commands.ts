@@ -1,7 +1,9 @@
+import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
 import { SandboxError } from '../errors.ts'
 import { OutputBuffer } from '../lib/output-buffer.ts'
-import type { Executions, ProgramExecution } from './executions.ts'
-import type { CallOptions, CommandResult, RunCommand } from './model.ts'
+import type { ExecutionOptions, Executions, ProgramExecution } from './executions.ts'
+import { LiveOutput } from './live-output.ts'
+import type { CallOptions, CommandResult, OnRunEvent, RunCommand, RunEnd } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { outputLimitWithin } from './output-limit.ts'
 
@@ -26,27 +28,36 @@ export class Commands {
     const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#rules)
     const stdout = new OutputBuffer({ limitBytes, memory })
     const stderr = new OutputBuffer({ limitBytes, memory })
-    const { cwd, envs, user, timeoutMs } = request
-    const ended = await this.#executions
-      .run(
-        id,
-        { ...shellCommand(request.command), cwd, envs, user, timeoutMs },
-        {
-          signal,
-          onOutput: (event) => {
-            if (event.type === 'stdout') stdout.write(event.bytes)
-            else if (event.type === 'stderr') stderr.write(event.bytes)
-          },
-        },
-      )
-      .catch(explainMissingShell)
-    const { droppedBytes, stateLost: _, ...end } = ended
+    const onOutput = (event: OutputEvent) => {
+      if (event.type === 'stdout') stdout.write(event.bytes)
+      else if (event.type === 'stderr') stderr.write(event.bytes)
+    }
+    const end = await this.#run(id, request, { signal, onOutput })
     return {
       ...end,
       stdout: stdout.bytes({ mark: request.markCuts }),
       stderr: stderr.bytes({ mark: request.markCuts }),
-      truncated: stdout.truncated || stderr.truncated || droppedBytes > 0,
+      truncated: end.truncated || stdout.truncated || stderr.truncated,
     }
+  }
+
+  /** The same as it happens: nothing is kept or cut. What fails before `start` has told nothing. */
+  async follow(id: string, request: RunCommand, onEvent: OnRunEvent, { signal }: CallOptions = {}): Promise<RunEnd> {
+    const output = new LiveOutput(onEvent)
+    const onStart = (status: ProcessStatus) => output.start(status, null, null)
+    return await this.#run(id, request, { signal, onStart, onOutput: output.take, time: true })
+  }
+
+  async #run(
+    id: string,
+    request: RunCommand,
+    { time = false, ...options }: ExecutionOptions & { time?: boolean },
+  ): Promise<RunEnd> {
+    const { cwd, envs, user, timeoutMs, detach } = request
+    const program = { ...shellCommand(request.command), cwd, envs, user, timeoutMs, time }
+    const ended = await this.#executions.run(id, program, { ...options, detach }).catch(explainMissingShell)
+    const { droppedBytes, stateLost: _, ...end } = ended
+    return { ...end, truncated: droppedBytes > 0 }
   }
 }
 

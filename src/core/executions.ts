@@ -59,6 +59,15 @@ export interface Ended {
   finishedAt: number
 }
 
+export interface ExecutionOptions extends CallOptions {
+  /** When the agent has taken it, before any output. */
+  onStart?: ((status: ProcessStatus) => void | Promise<void>) | undefined
+  /** What it gives. A promise slows it down. */
+  onOutput: (event: OutputEvent) => void | Promise<void>
+  /** It runs on when the client leaves, or this server stops. */
+  detach?: boolean | undefined
+}
+
 export interface ExecutionParts {
   registry: Registry
   live: LiveSandboxes
@@ -68,7 +77,7 @@ export interface ExecutionParts {
 
 /**
  * Runs programs for commands and code alike. Output goes to `onOutput` as it comes, each byte once, also over a lost link. When
- * the client leaves, the program and all it started are killed.
+ * the client leaves, the program and all it started are killed, unless it is to run on.
  */
 export class Executions {
   readonly #parts: ExecutionParts
@@ -80,11 +89,7 @@ export class Executions {
     this.#parts = parts
   }
 
-  async run(
-    id: string,
-    execution: ProgramExecution | CellExecution,
-    options: CallOptions & { onOutput: (event: OutputEvent) => void },
-  ): Promise<Ended> {
+  async run(id: string, execution: ProgramExecution | CellExecution, options: ExecutionOptions): Promise<Ended> {
     const { registry, live, activity } = this.#parts
     const record = requireRunning(registry, id)
     using _use = activity.use(record)
@@ -100,11 +105,12 @@ export class Executions {
     const request =
       'contextId' in execution ? toRun(record, processId, execution) : toProcess(record, processId, execution)
     try {
-      return toEnded(await runToEnd(link, request, { signal, onOutput: options.onOutput }))
+      const { onStart, onOutput } = options
+      return toEnded(await runToEnd(link, request, { signal, onStart, onOutput }))
     } catch (error) {
       if (isLoss(error)) await abortedWithin(gone, GONE_LIMIT_MS)
       if (gone.aborted) throw gone.reason
-      if (signal.aborted) {
+      if (signal.aborted && (late?.aborted || !options.detach)) {
         const kill = this.#kill(record, processId)
         this.#kills.add(kill)
         void kill.finally(() => this.#kills.delete(kill))

@@ -41,9 +41,9 @@ export class LogLines {
     for (const { line, timestampMs: at } of this.#splitter.write(bytes, timestampMs)) this.#add(line, at)
   }
 
-  /** All lines, with one that says how many are missing where some are. Ends the stream: call it once. */
+  /** All lines, with one that says how many are missing where some are. Ends the stream. */
   lines(): LogLine[] {
-    for (const { line, timestampMs } of this.#splitter.end()) this.#add(line, timestampMs)
+    this.#end()
     const tail = this.#tail.slice(this.#dropped)
     if (this.#leftOut === 0) return [...this.#head, ...tail]
     const timestampMs = tail[0]?.timestampMs ?? Date.now()
@@ -54,8 +54,9 @@ export class LogLines {
     ]
   }
 
-  /** The last text of it, at most `limit` characters. After `lines`. */
+  /** The last lines of it, about `limit` characters. Ends the stream. */
   tail(limit: number): string {
+    this.#end()
     const last: string[] = []
     let length = 0
     const all = [...this.#head, ...this.#tail.slice(this.#dropped)]
@@ -65,6 +66,10 @@ export class LogLines {
       length += line.length
     }
     return last.reverse().join('')
+  }
+
+  #end(): void {
+    for (const { line, timestampMs } of this.#splitter.end()) this.#add(line, timestampMs)
   }
 
   #add(line: string, timestampMs: number): void {

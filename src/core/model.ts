@@ -87,20 +87,26 @@ export interface RunCommand {
   outputLimitBytes?: number | undefined
   /** Whether a line says where output was cut; absent: it does. */
   markCuts?: boolean | undefined
+  /** It runs on when the client leaves. */
+  detach?: boolean | undefined
 }
 
-export interface CommandResult {
+/** How a run ended. */
+export interface RunEnd {
   processId: string
-  stdout: Uint8Array
-  stderr: Uint8Array
   exitCode: number
   reason: Reason
   signal: string | null
   usage: Usage
-  /** Some of stdout or stderr was left out. */
+  /** Some of what it printed or displayed was left out. */
   truncated: boolean
   startedAt: number
   finishedAt: number
+}
+
+export interface CommandResult extends RunEnd {
+  stdout: Uint8Array
+  stderr: Uint8Array
 }
 
 export interface RunCode {
@@ -113,6 +119,8 @@ export interface RunCode {
   timeoutMs?: number | undefined
   user?: string | undefined
   outputLimitBytes?: number | undefined
+  /** It runs on when the client leaves. */
+  detach?: boolean | undefined
 }
 
 export interface LogLine {
@@ -162,24 +170,32 @@ export interface CreateContext {
   envs?: Record<string, string> | undefined
 }
 
-export interface CodeResult {
-  processId: string
+export interface CodeEnd extends RunEnd {
   language: string
   /** null: it ran as a file of its own. */
   contextId: string | null
   /** Variables of before are gone: its context's interpreter was replaced before, or ended in this run. */
   stateLost: boolean
+  error: CodeError | null
+}
+
+export interface CodeResult extends CodeEnd {
   displays: Display[]
   logs: { stdout: LogLine[]; stderr: LogLine[] }
-  error: CodeError | null
-  exitCode: number
-  reason: Reason
-  signal: string | null
-  usage: Usage
-  truncated: boolean
-  startedAt: number
-  finishedAt: number
 }
+
+/** What happens in a run, as it happens. `start` comes first, once. */
+export type RunEvent =
+  | { type: 'start'; processId: string; startedAt: number; language: string | null; contextId: string | null }
+  /** Bytes as they were written, cut anywhere. */
+  | { type: 'stdout' | 'stderr'; bytes: Uint8Array; timestampMs: number }
+  /** `update`: instead of what was displayed under its displayId. */
+  | { type: 'result'; display: Display; update: boolean }
+  /** So many bytes of output are missing here. */
+  | { type: 'dropped'; sizeBytes: number }
+
+/** Takes events in order. The run waits for a promise that it returns, and is slowed down by it. */
+export type OnRunEvent = (event: RunEvent) => void | Promise<void>
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char_device' | 'block_device'
 

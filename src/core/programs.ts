@@ -51,7 +51,12 @@ export class Programs {
       await this.#executions.run(
         id,
         { argv: ['/bin/sh', '-c', PROBE, 'sh', ...programs], cwd: '/', timeoutMs: PROBE_MS },
-        { signal, onOutput: (event) => event.type === 'stdout' && output.write(event.bytes) },
+        {
+          signal,
+          onOutput: (event) => {
+            if (event.type === 'stdout') output.write(event.bytes)
+          },
+        },
       )
     } catch (error) {
       // No shell: no language of ours would find what it needs either, but for a lone interpreter, which is not looked for.

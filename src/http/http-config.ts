@@ -22,6 +22,8 @@ export interface HttpConfig {
   bufferBytes: number
   /** An answer of which the client has taken nothing for so long is cut. */
   stalledMs: number
+  /** An answer that comes as it happens has a sign of life after so long without an event. */
+  heartbeatMs: number
   /** Connections at once; more are dropped by the kernel's hand. */
   maxConnections: number
 }
@@ -40,5 +42,6 @@ export const HTTP_DEFAULTS: HttpConfig = {
   maxHeaderBytes: 16 * 1024,
   bufferBytes: 256 * MIB,
   stalledMs: 60_000,
+  heartbeatMs: 15_000,
   maxConnections: 4096,
 }

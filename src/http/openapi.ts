@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Problem } from '../../schemas/problem.ts'
 import { ERROR_STATUS, type ErrorCode, SandboxError } from '../errors.ts'
 import { ERROR_SENTENCES } from './error-sentences.ts'
+import { LIVE_TYPES } from './live-answer.ts'
 import { NOTES, type OperationNotes } from './operation.ts'
 import { toProblem } from './problem.ts'
 
@@ -64,11 +65,22 @@ function finishPath(item: PathItem): void {
     answer.description = 'Done.'
     answer.headers = { 'x-request-id': REQUEST_ID }
     addExamples(answer.content['application/json'], notes.answerExamples)
+    if (notes.live) addLive(answer, notes.live)
     const errors = Object.entries(notes.errors).map(([status, codes]) => [status, problemResponse(codes)])
     operation.responses = {
       200: answer,
       ...Object.fromEntries(errors),
       default: { ...problemResponse(['INTERNAL']), description: 'Any other failure.' },
+    }
+  }
+}
+
+/** What one event is; OpenAPI 3.1 has no words for a sequence of them. */
+function addLive({ content }: DocumentedResponse, { event, examples }: NonNullable<OperationNotes['live']>): void {
+  for (const type of LIVE_TYPES) {
+    content[type] = {
+      schema: { $ref: `#/components/schemas/${event.$id}` },
+      examples: named(examples),
     }
   }
 }

@@ -24,6 +24,8 @@ export interface Operation {
   /** Of the 200 answer. */
   answer: TSchema
   answerExamples: Examples
+  /** Its 200 answer also comes as events, when the client asks for it: the schema of one, and examples of them. */
+  live?: { event: TSchema; examples: Examples }
   /** Failures of its own; those that every operation has are added. */
   errors: ErrorCode[]
 }
@@ -37,6 +39,7 @@ export interface OperationNotes {
   requestExamples: Examples | undefined
   answerExamples: Examples
   bodyOptional: boolean
+  live: Operation['live']
   /** Error codes by status, in order. */
   errors: Record<string, ErrorCode[]>
 }
@@ -65,6 +68,7 @@ export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
     requestExamples: spec.requestExamples,
     answerExamples: spec.answerExamples,
     bodyOptional: spec.bodyOptional ?? false,
+    live: spec.live,
     errors,
   }
   return {

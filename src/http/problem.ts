@@ -31,16 +31,25 @@ export function answerWithProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply))
 }
 
-/** Answers `thrown`, and logs it: this is the only place that does. */
+/** Answers `thrown`, and logs it. What fails behind an answer that has begun is told by live-answer.ts. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = fromFramework(thrown) ?? SandboxError.from(thrown)
-  if (error.status >= 500 && !EXPECTED.has(error.code))
-    request.log.error({ err: error, code: error.code }, 'request failed')
-  else request.log.info({ code: error.code, detail: error.message.slice(0, 500) }, 'request refused')
+  const error = toError(thrown)
+  logProblem(error, request)
   if (error.details.retryAfterSeconds !== undefined)
     reply.header('retry-after', Math.ceil(error.details.retryAfterSeconds))
   const send = () => reply.code(error.status).type(PROBLEM_TYPE).send(toProblem(error, request.id))
   return hasUnreadBody(request) ? answerUpload(error, request, reply, send) : send()
+}
+
+/** What was thrown anywhere, as ours. */
+export function toError(thrown: unknown): SandboxError {
+  return fromFramework(thrown) ?? SandboxError.from(thrown)
+}
+
+export function logProblem(error: SandboxError, request: FastifyRequest): void {
+  if (error.status >= 500 && !EXPECTED.has(error.code))
+    request.log.error({ err: error, code: error.code }, 'request failed')
+  else request.log.info({ code: error.code, detail: error.message.slice(0, 500) }, 'request refused')
 }
 
 export function toProblem(error: SandboxError, requestId: string): Problem {

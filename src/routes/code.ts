@@ -1,28 +1,44 @@
 import { CodeExecution, ExecutionResponse, type LogLine as LogLineAnswer } from '../../schemas/code.ts'
+import { ExecutionEvent } from '../../schemas/live.ts'
 import { Ref } from '../../schemas/typebox.ts'
-import type { CallOptions, CodeResult, LogLine, RunCode } from '../core/model.ts'
+import type { CallOptions, CodeEnd, CodeResult, LogLine, OnRunEvent, RunCode } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
+import { clientGone } from '../http/client-gone.ts'
+import { answerLive, liveType } from '../http/live-answer.ts'
 import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { timestamp } from '../http/timestamp.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
 import { usageAnswer } from './execution-answer.ts'
+import { LIVE_EXAMPLES, LiveEvents } from './live-events.ts'
 import { mainText, resultAnswer } from './result-answer.ts'
 import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface CodeRoutesOptions {
-  code: { run(id: string, code: RunCode, options: CallOptions): Promise<CodeResult> }
+  code: {
+    run(id: string, code: RunCode, options: CallOptions): Promise<CodeResult>
+    follow(id: string, code: RunCode, onEvent: OnRunEvent, options: CallOptions): Promise<CodeEnd>
+  }
   memory: MemoryBudget
+  heartbeatMs: number
 }
 
 /** Of the contract, for an absent timeout and for 0. */
 const DEFAULT_TIMEOUT_SECONDS = 300
 
-export async function codeRoutes(app: TypedApp, { code, memory }: CodeRoutesOptions): Promise<void> {
-  app.post('/sandboxes/:sandbox_id/code', { schema: runCode }, async ({ params, body }, reply) =>
-    codeAnswer(await code.run(params.sandbox_id, toCode(body), callOptions(reply, memory))),
-  )
+export async function codeRoutes(app: TypedApp, { code, memory, heartbeatMs }: CodeRoutesOptions): Promise<void> {
+  app.post('/sandboxes/:sandbox_id/code', { schema: runCode }, async (request, reply) => {
+    const id = request.params.sandbox_id
+    const run = toCode(request.body)
+    const type = liveType(request)
+    if (type === null) return codeAnswer(await code.run(id, run, callOptions(reply, memory)))
+    const signal = clientGone(reply)
+    return answerLive<ExecutionEvent>(request, reply, { type, heartbeatMs }, async (send) => {
+      const events = new LiveEvents(send, 'utf-8')
+      await events.end(await code.follow(id, run, events.take, { signal }))
+    })
+  })
 }
 
 function toCode(body: CodeExecution): RunCode {
@@ -35,6 +51,7 @@ function toCode(body: CodeExecution): RunCode {
     timeoutMs: Math.ceil((body.timeout || DEFAULT_TIMEOUT_SECONDS) * 1000),
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
+    detach: body.detach,
   }
 }
 
@@ -85,7 +102,7 @@ const runCode = operation({
   tag: 'execution',
   summary: 'Run code',
   description:
-    'Runs the code as a cell of a notebook, and answers when it has ended. In Python, JavaScript, TypeScript and Bash variables, imports and the working directory live on from run to run: in the context that is named, else in the one that the language has of its own. Runs in one context wait for each other. Code of any other language runs as a program of its own. An error of the code is an answer (`error`), not an error of this API. If the client leaves, the run is interrupted. Counts as use of the sandbox.',
+    'Runs the code as a cell of a notebook, and answers when it has ended. In Python, JavaScript, TypeScript and Bash variables, imports and the working directory live on from run to run: in the context that is named, else in the one that the language has of its own. Runs in one context wait for each other. Code of any other language runs as a program of its own. An error of the code is an answer (`error`), not an error of this API. If the client leaves, the run is interrupted, unless it said `detach`. With `Accept: text/event-stream` or `application/x-ndjson` the answer comes as it happens: `start`, `stdout`, `stderr` and `result`, `error` where there is one, `end`. Counts as use of the sandbox.',
   params: SandboxParams,
   body: Ref(CodeExecution),
   requestExamples: {
@@ -118,5 +135,6 @@ const runCode = operation({
       exit_code: 1,
     },
   },
+  live: { event: ExecutionEvent, examples: LIVE_EXAMPLES },
   errors: [...RUN_ERRORS, 'CONTEXT_NOT_FOUND', 'CONTEXT_LIMIT_REACHED', 'LANGUAGE_UNAVAILABLE', 'PERMISSION_DENIED'],
 })

@@ -1,23 +1,42 @@
 import { CommandExecution, CommandResponse } from '../../schemas/command.ts'
+import { ExecutionEvent } from '../../schemas/live.ts'
 import { Ref } from '../../schemas/typebox.ts'
-import type { CallOptions, CommandResult, RunCommand } from '../core/model.ts'
+import type { CallOptions, CommandResult, OnRunEvent, RunCommand, RunEnd } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
+import { clientGone } from '../http/client-gone.ts'
+import { answerLive, liveType } from '../http/live-answer.ts'
 import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
 import { encodeBytes, usageAnswer } from './execution-answer.ts'
+import { LIVE_EXAMPLES, LiveEvents } from './live-events.ts'
 import { RUN_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface CommandRoutesOptions {
-  commands: { run(id: string, command: RunCommand, options: CallOptions): Promise<CommandResult> }
+  commands: {
+    run(id: string, command: RunCommand, options: CallOptions): Promise<CommandResult>
+    follow(id: string, command: RunCommand, onEvent: OnRunEvent, options: CallOptions): Promise<RunEnd>
+  }
   memory: MemoryBudget
+  heartbeatMs: number
 }
 
-export async function commandRoutes(app: TypedApp, { commands, memory }: CommandRoutesOptions): Promise<void> {
-  app.post('/sandboxes/:sandbox_id/command', { schema: runCommand }, async ({ params, body }, reply) => {
-    const result = await commands.run(params.sandbox_id, toCommand(body), callOptions(reply, memory))
-    return commandAnswer(result, body.encoding ?? 'utf-8')
+export async function commandRoutes(
+  app: TypedApp,
+  { commands, memory, heartbeatMs }: CommandRoutesOptions,
+): Promise<void> {
+  app.post('/sandboxes/:sandbox_id/command', { schema: runCommand }, async (request, reply) => {
+    const id = request.params.sandbox_id
+    const encoding = request.body.encoding ?? 'utf-8'
+    const command = toCommand(request.body)
+    const type = liveType(request)
+    if (type === null) return commandAnswer(await commands.run(id, command, callOptions(reply, memory)), encoding)
+    const signal = clientGone(reply)
+    return answerLive<ExecutionEvent>(request, reply, { type, heartbeatMs }, async (send) => {
+      const events = new LiveEvents(send, encoding)
+      await events.end(await commands.follow(id, command, events.take, { signal }))
+    })
   })
 }
 
@@ -30,6 +49,7 @@ function toCommand(body: CommandExecution): RunCommand {
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
     markCuts: body.encoding !== 'base64',
+    detach: body.detach,
   }
 }
 
@@ -53,7 +73,7 @@ const runCommand = operation({
   tag: 'execution',
   summary: 'Run a shell command',
   description:
-    'Runs `sh -c` with the command as one argument and answers when it has ended. A program that fails is an answer (`exit_code`), not an error. If the client leaves, the command and all it started are killed. Counts as use of the sandbox.',
+    'Runs `sh -c` with the command as one argument and answers when it has ended. A program that fails is an answer (`exit_code`), not an error. If the client leaves, the command and all it started are killed, unless it said `detach`. With `Accept: text/event-stream` or `application/x-ndjson` the answer comes as it happens: `start`, `stdout` and `stderr`, `end`. Counts as use of the sandbox.',
   params: SandboxParams,
   body: Ref(CommandExecution),
   requestExamples: {
@@ -76,5 +96,6 @@ const runCommand = operation({
       process_id: 'p7d0c41',
     },
   },
+  live: { event: ExecutionEvent, examples: { stdout: LIVE_EXAMPLES.stdout, end: LIVE_EXAMPLES.end } },
   errors: RUN_ERRORS,
 })

@@ -4,11 +4,14 @@ import { join } from 'node:path'
 const README = join(import.meta.dirname, '..', '..', 'README.md')
 export const TOUR_URL = 'http://127.0.0.1:8000'
 
+const ANSWERS = ['json', 'jsonl', 'text'] as const
+type AnswerKind = (typeof ANSWERS)[number]
+
 /** One fenced block of commands, and the answer that the document shows right below it. */
 export interface TourStep {
   heading: string
   commands: string
-  answer: { kind: 'json' | 'text'; text: string } | null
+  answer: { kind: AnswerKind; text: string } | null
 }
 
 /** The steps of the README's tour, in order. */
@@ -20,10 +23,14 @@ export async function readTour(): Promise<TourStep[]> {
     const last = steps.at(-1)
     if (title !== undefined) heading = title
     else if (kind === 'sh') steps.push({ heading, commands: text, answer: null })
-    else if ((kind === 'json' || kind === 'text') && last && last.answer === null) last.answer = { kind, text }
+    else if (isAnswer(kind) && last && last.answer === null) last.answer = { kind, text }
     else throw new Error(`the tour has a block of "${kind}" that answers no command, below "${heading}"`)
   }
   return steps
+}
+
+function isAnswer(kind: string | undefined): kind is AnswerKind {
+  return ANSWERS.some((answer) => answer === kind)
 }
 
 /** The whole tour as one script that prints `separator` on a line of its own behind each step's output. */
@@ -33,9 +40,13 @@ export function tourScript(steps: TourStep[], url: string, separator: string): s
 }
 
 /** What is different in each run becomes the same word in both: ids, times, and figures of members that measure. */
-export function withoutDynamics(answer: { kind: 'json' | 'text'; text: string }): unknown {
-  if (answer.kind === 'text') return answer.text.trim()
-  return JSON.parse(answer.text, (key, value: unknown) => {
+export function withoutDynamics({ kind, text }: { kind: AnswerKind; text: string }): unknown {
+  if (kind === 'text') return text.trim()
+  return kind === 'json' ? parse(text) : text.trim().split('\n').map(parse)
+}
+
+function parse(json: string): unknown {
+  return JSON.parse(json, (key, value: unknown) => {
     if (typeof value === 'number' && MEASURED.has(key)) return '<figure>'
     if (typeof value !== 'string') return value
     const found = FORMS.find(([, form]) => form.test(value))
@@ -47,7 +58,7 @@ const MEASURED = new Set(['execution_time', 'cpu_seconds', 'peak_memory_bytes', 
 
 const FORMS: [string, RegExp][] = [
   ['<sandbox id>', /^[a-z0-9]{20}$/],
-  ['<process id>', /^p[A-Za-z0-9_-]{12}$/],
+  ['<process id>', /^p[0-9a-f]{20}$/],
   ['<request id>', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/],
   ['<time>', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/],
 ]

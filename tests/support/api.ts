@@ -3,9 +3,12 @@ import { expect } from 'vitest'
 import type { CodeExecution, ExecutionResponse } from '../../schemas/code.ts'
 import type { CommandExecution, CommandResponse } from '../../schemas/command.ts'
 import type { FileSystemAction, FileSystemResponse } from '../../schemas/filesystem.ts'
+import type { ExecutionEvent } from '../../schemas/live.ts'
 import type { Problem } from '../../schemas/problem.ts'
 import type { ProcessList } from '../../schemas/process.ts'
 import type { SandboxAction, SandboxCreate, SandboxList, SandboxResponse } from '../../schemas/sandbox.ts'
+import type { LiveType } from '../../src/http/live-answer.ts'
+import { readEvents } from './read-events.ts'
 
 export interface CallOptions {
   signal?: AbortSignal | undefined
@@ -88,6 +91,28 @@ export class Api {
 
   code(id: string, code: string, more: Partial<CodeExecution> = {}): Promise<ExecutionResponse> {
     return this.json('POST', `/sandboxes/${id}/code`, { code, ...more })
+  }
+
+  /** The events of a command or of code, as they come. Whoever stops reading has left. */
+  async *follow(
+    id: string,
+    request: CommandExecution | CodeExecution,
+    { signal, accept = 'application/x-ndjson' }: CallOptions & { accept?: LiveType } = {},
+  ): AsyncGenerator<ExecutionEvent, void, undefined> {
+    const leave = new AbortController()
+    const response = await fetch(`${this.#url()}/sandboxes/${id}/${'code' in request ? 'code' : 'command'}`, {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'content-type': 'application/json', accept },
+      signal: signal ? AbortSignal.any([signal, leave.signal]) : leave.signal,
+    })
+    if (response.status !== 200) throw new Error(`answered ${response.status}: ${await response.text()}`)
+    expect(response.headers.get('content-type')).toMatch(accept)
+    try {
+      yield* readEvents(response, accept)
+    } finally {
+      leave.abort()
+    }
   }
 
   files(id: string, request: FileSystemAction): Promise<FileSystemResponse> {

@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
-import type { Deps } from '../../../src/app.ts'
 import { isSandboxError } from '../../../src/errors.ts'
 import { HTTP_DEFAULTS } from '../../../src/http/http-config.ts'
 import { serverOptions } from '../../../src/http/server-options.ts'
-import { buildTestApp, COMMAND, ID } from './stand-ins.ts'
+import { buildTestApp, type Changes, COMMAND, ID } from './stand-ins.ts'
 
-async function listen(changes: Partial<Deps> = {}) {
+async function listen(changes: Changes = {}) {
   const app = await buildTestApp(changes)
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
@@ -37,7 +36,7 @@ async function raw(port: number, text: string): Promise<string> {
 function blockingCommands() {
   const begun = Promise.withResolvers<AbortSignal>()
   const finish = Promise.withResolvers<void>()
-  const commands: Deps['commands'] = {
+  const commands: NonNullable<Changes['commands']> = {
     run: async (_id, _command, { signal }) => {
       if (!signal) throw new Error('no signal')
       begun.resolve(signal)

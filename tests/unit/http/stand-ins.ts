@@ -103,8 +103,13 @@ function onlyKnown(id: string): Sandbox {
   return SANDBOX
 }
 
+export type Changes = Partial<Omit<Deps, 'commands' | 'code'>> & {
+  commands?: Partial<Deps['commands']>
+  code?: Partial<Deps['code']>
+}
+
 /** Answers everything for the sandbox `ID`; `changes` replaces parts. */
-export function standIns(changes: Partial<Deps> = {}): Deps {
+export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
   return {
     config: {},
     sandboxes: {
@@ -117,8 +122,8 @@ export function standIns(changes: Partial<Deps> = {}): Deps {
       setTimeout: (id, timeoutSeconds) => ({ ...onlyKnown(id), timeoutSeconds }),
       remove: (id) => void onlyKnown(id),
     },
-    commands: { run: async () => COMMAND },
-    code: { run: async () => CODE },
+    commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
+    code: { run: async () => CODE, follow: async () => CODE, ...code },
     contexts: {
       create: async () => CONTEXT,
       list: async () => [CONTEXT],
@@ -139,6 +144,6 @@ export function standIns(changes: Partial<Deps> = {}): Deps {
   }
 }
 
-export function buildTestApp(changes: Partial<Deps> = {}) {
+export function buildTestApp(changes: Changes = {}) {
   return buildApp(standIns(changes))
 }
