@@ -4,6 +4,7 @@ import { Context, ContextCreate, ContextDeleted, ContextList } from './context.t
 import { Usage } from './execution.ts'
 import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
+import { LanguageInfo, LanguageList } from './language.ts'
 import { ExecutionEvent } from './live.ts'
 import { Problem } from './problem.ts'
 import { ProcessInfo, ProcessList } from './process.ts'
@@ -42,6 +43,8 @@ export const allSchemas = [
   Result,
   ExecutionResponse,
   ExecutionEvent,
+  LanguageInfo,
+  LanguageList,
   ContextCreate,
   Context,
   ContextList,

@@ -23,6 +23,7 @@ import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
+import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
 import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
 import { rootRoutes } from './routes/root.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
@@ -35,6 +36,7 @@ export interface Deps {
   commands: CommandRoutesOptions['commands']
   code: CodeRoutesOptions['code']
   contexts: ContextRoutesOptions['contexts']
+  languages: LanguageRoutesOptions['languages']
   files: FilesystemRoutesOptions['files']
   processes: ProcessRoutesOptions['processes']
   health: HealthRoutesOptions['health']
@@ -86,6 +88,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })
     await api.register(contextRoutes, { contexts: deps.contexts })
+    await api.register(languageRoutes, { languages: deps.languages })
     await api.register(commandRoutes, { commands: deps.commands, memory, heartbeatMs })
     await api.register(filesystemRoutes, {
       files: deps.files,

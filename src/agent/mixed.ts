@@ -1,15 +1,15 @@
 import { AnswerError, readRunEvent, readStatus } from './answers.ts'
-import type { OutputEvent, RunEvent } from './types.ts'
+import { LARGEST_DISPLAY_BYTES, type OutputEvent, type RunEvent } from './types.ts'
 
-/** Of any frame, checked before anything is kept; of an event, what a driver may send and the agent passes on. */
+/** Of any frame, checked before anything is kept; of an event, a display with what stands around it. */
 const PAYLOAD_LIMIT_BYTES = 1024 * 1024
-const EVENT_LIMIT_BYTES = 20 * 1024 * 1024
+const EVENT_LIMIT_BYTES = LARGEST_DISPLAY_BYTES + 1024 * 1024
 const EVENT = 6
 const HEADER_BYTES = 8
 
 /**
  * The frames of `application/vnd.k2.mixed` (agent/README.md) out of chunks that are cut anywhere. Output is passed on as it
- * comes, without copies, also in the middle of a frame; of the other frames at most one, at most 20 MiB, is kept.
+ * comes, without copies, also in the middle of a frame; of the other frames at most one is kept.
  * AnswerError for what the protocol doesn't know.
  */
 export class MixedParser {

@@ -65,6 +65,7 @@ export interface ContextSpec {
   env: Record<string, string>
 }
 
+/** A running interpreter with state. */
 export interface AgentContext {
   id: string
   language: string
@@ -74,11 +75,14 @@ export interface AgentContext {
   user: string
   state: 'starting' | 'idle' | 'busy' | 'dead'
   createdAt: number
-  /** Runs that were begun. */
+  /** Runs that were begun in it. */
   runs: number
   /** How often its interpreter was replaced. */
   restarts: number
 }
+
+/** The most that a run may ask for of one display, all its forms together. */
+export const LARGEST_DISPLAY_BYTES = 16 * 1024 * 1024
 
 /** One run of code in a context. To the agent's other routes it is a process of this id. */
 export interface StartRun {
@@ -91,7 +95,7 @@ export interface StartRun {
   /** For this run only, on top of the context's. */
   env: Record<string, string>
   timeoutMs?: number | undefined
-  /** Of one display, all its forms together, as JSON. */
+  /** Of one display, all its forms together, as JSON: 1 KiB to LARGEST_DISPLAY_BYTES. */
   displayBytes?: number | undefined
   time?: boolean | undefined
 }

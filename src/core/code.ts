@@ -1,4 +1,4 @@
-import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
+import { LARGEST_DISPLAY_BYTES, type OutputEvent, type ProcessStatus } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { CollectedOutput } from './collected-output.ts'
 import { type Contexts, defaultContextId } from './contexts.ts'
@@ -17,8 +17,6 @@ import { whyEnded } from './run-errors.ts'
 const DEFAULT_TIMEOUT_MS = 300_000
 /** Enough of stderr's end for any traceback. */
 const TRACEBACK_CHARACTERS = 64 * 1024
-/** The agent passes on no larger display. */
-const LARGEST_DISPLAY_BYTES = 16 * 1024 * 1024
 
 export interface CodeParts {
   executions: Executions

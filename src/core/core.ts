@@ -36,6 +36,7 @@ export interface Core {
   commands: Commands
   code: Code
   contexts: Contexts
+  languages: Programs
   files: Files
   processes: Processes
   /** False from the loss of the engine's events until they are back. */
@@ -82,6 +83,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     commands: new Commands({ executions, rules }),
     code: new Code({ executions, contexts, programs, registry, rules }),
     contexts,
+    languages: programs,
     files: new Files({ registry, live, activity, engine, rules }),
     processes: new Processes({ registry, live }),
     engineAvailable: () => watch.engineAvailable,

@@ -147,21 +147,20 @@ export interface Display {
   truncated: string[]
 }
 
-/** A running interpreter with state. */
-export interface CodeContext {
-  id: string
-  language: string
-  /** Of the language; empty while it starts. */
-  version: string
-  cwd: string
-  user: string
-  state: 'starting' | 'idle' | 'busy' | 'dead'
-  createdAt: number
-  /** Runs that were begun in it. */
-  runs: number
-  /** How often its interpreter was replaced. */
-  restarts: number
+/** A language that a sandbox has what it needs for. */
+export interface AvailableLanguage {
+  name: string
+  aliases: string[]
+  /** Its code runs in contexts. */
+  stateful: boolean
+  /** Of the image: what runs it. */
+  program: string
+  /** Of the program; null when it does not say. */
+  version: string | null
 }
+
+/** A context, as its agent tells it. */
+export type { AgentContext as CodeContext } from '../agent/types.ts'
 
 export interface CreateContext {
   language?: string | undefined

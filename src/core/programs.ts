@@ -1,13 +1,19 @@
 import { SandboxError } from '../errors.ts'
 import { OutputBuffer } from '../lib/output-buffer.ts'
+import { decodeText } from '../lib/text.ts'
 import type { Executions } from './executions.ts'
 import type { Language } from './languages/language.ts'
 import { LANGUAGES } from './languages/table.ts'
 import type { LiveSandbox, LiveSandboxes } from './live.ts'
-import type { CallOptions } from './model.ts'
+import type { AvailableLanguage, CallOptions } from './model.ts'
 import type { Registry } from './registry.ts'
 
 const PROBE = 'for program in "$@"; do command -v "$program" >/dev/null 2>&1 && echo "$program"; done; :'
+/** Pairs of a program and its flag, all at once: some take a second to start. A line each, of which the first number is the version. */
+const ASK_VERSIONS = `while [ $# -gt 1 ]; do
+  { said=$("$1" "$2" 2>&1 </dev/null | head -n 3 | tr '\\n\\t' '  '); printf '%s\\t%s\\n' "$1" "$said"; } & shift 2
+done; wait`
+const VERSION = /\d+(?:\.\d+)+/
 const PROBE_MS = 10_000
 const PROBE_OUTPUT_BYTES = 16 * 1024
 
@@ -44,13 +50,34 @@ export class Programs {
     )
   }
 
-  async #probe(id: string, { signal }: CallOptions): Promise<Set<string>> {
+  /** Every language that the sandbox can run, with the version of what runs it. Asks anew each time. */
+  async list(id: string, options: CallOptions = {}): Promise<AvailableLanguage[]> {
+    const found = await this.#probe(id, options)
+    const there = LANGUAGES.flatMap((language) => {
+      const program = firstOf(language, found)
+      return program === undefined ? [] : [{ language, program }]
+    })
+    const flags = new Map(there.map(({ language, program }) => [program, language.versionFlag ?? '--version']))
+    const said = await this.#shell(id, ASK_VERSIONS, [...flags].flat(), options)
+    const versions = new Map(said.map((line) => line.split('\t', 2) as [string, string | undefined]))
+    return there.map(({ language: { name, aliases = [], stateful = [] }, program }) => {
+      const version = VERSION.exec(versions.get(program) ?? '')?.[0] ?? null
+      return { name, aliases, stateful: stateful.some((one) => found.has(one)), program, version }
+    })
+  }
+
+  async #probe(id: string, options: CallOptions): Promise<Set<string>> {
     const programs = [...new Set(LANGUAGES.flatMap((language) => language.programs))]
+    return new Set(await this.#shell(id, PROBE, programs, options))
+  }
+
+  /** Lines that a script prints; none in an image without a shell. */
+  async #shell(id: string, script: string, args: string[], { signal }: CallOptions): Promise<string[]> {
     const output = new OutputBuffer({ limitBytes: PROBE_OUTPUT_BYTES })
     try {
       await this.#executions.run(
         id,
-        { argv: ['/bin/sh', '-c', PROBE, 'sh', ...programs], cwd: '/', timeoutMs: PROBE_MS },
+        { argv: ['/bin/sh', '-c', script, 'sh', ...args], cwd: '/', timeoutMs: PROBE_MS },
         {
           signal,
           onOutput: (event) => {
@@ -60,10 +87,10 @@ export class Programs {
       )
     } catch (error) {
       // No shell: no language of ours would find what it needs either, but for a lone interpreter, which is not looked for.
-      if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') return new Set()
+      if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') return []
       throw error
     }
-    return new Set(new TextDecoder().decode(output.bytes()).split('\n'))
+    return decodeText(output.bytes()).split('\n')
   }
 }
 

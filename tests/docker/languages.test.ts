@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { LanguageList } from '../../schemas/language.ts'
 import { useSandbox, useServer } from '../support/live.ts'
 
 const live = useServer()
@@ -9,6 +10,22 @@ const printed = async (code: string, more: object) => {
   if (answer.error) throw new Error(JSON.stringify(answer.error))
   return answer.logs.stdout.map(({ line }) => line).join('')
 }
+
+test('the base image has its languages, with their versions', async () => {
+  const { languages } = await live.api.json<LanguageList>('GET', `/sandboxes/${box.id}/languages`)
+  const version = expect.stringMatching(/^\d+\.\d+/)
+  expect(languages).toEqual([
+    { name: 'python', aliases: ['python3', 'py'], stateful: true, program: 'python3', version },
+    { name: 'javascript', aliases: ['js', 'node'], stateful: true, program: 'node', version },
+    { name: 'typescript', aliases: ['ts'], stateful: true, program: 'esbuild', version },
+    { name: 'bash', aliases: ['shell'], stateful: true, program: 'bash', version },
+    { name: 'sh', aliases: [], stateful: false, program: 'sh', version: null },
+    { name: 'c', aliases: [], stateful: false, program: 'cc', version },
+    { name: 'perl', aliases: [], stateful: false, program: 'perl', version },
+  ])
+  const python = await printed('import platform\nprint(platform.python_version())', {})
+  expect(languages[0]?.version).toBe(python.trim())
+})
 
 test('typescript runs with its types, enums and imports', async () => {
   const code =

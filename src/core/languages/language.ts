@@ -5,12 +5,14 @@ export interface Language {
   /** As in `language` of a request. */
   name: string
   aliases?: string[]
-  /** The agent has a driver for it, which keeps the state of a context. */
-  stateful?: true
+  /** The agent has a driver for it, which keeps the state of a context: with any of these programs. */
+  stateful?: string[]
   /** Name of the file; appears in tracebacks. */
   file: string
   /** Any of these programs in PATH makes the language available; the first that is there is used. */
   programs: string[]
+  /** What makes the program say its version, on any stream; absent: `--version`. */
+  versionFlag?: string
   /** The arguments that run the file `{script}` with the program that was found. */
   argv: (program: string, code: string) => string[]
   /** Further environment of the run. */

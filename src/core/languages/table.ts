@@ -39,7 +39,7 @@ const interpreter = (program: string) => [program, '{script}']
 export const LANGUAGES: Language[] = [
   {
     name: 'python',
-    stateful: true,
+    stateful: ['python3', 'python'],
     aliases: ['python3', 'py'],
     file: 'main.py',
     programs: ['python3', 'python'],
@@ -50,7 +50,7 @@ export const LANGUAGES: Language[] = [
   },
   {
     name: 'javascript',
-    stateful: true,
+    stateful: ['node', 'nodejs'],
     aliases: ['js', 'node'],
     file: 'main.js',
     programs: ['node', 'nodejs'],
@@ -59,7 +59,7 @@ export const LANGUAGES: Language[] = [
   },
   {
     name: 'typescript',
-    stateful: true,
+    stateful: ['node', 'nodejs'],
     aliases: ['ts'],
     file: 'main.ts',
     programs: ['esbuild', 'tsx', 'deno', 'node'],
@@ -68,7 +68,7 @@ export const LANGUAGES: Language[] = [
   },
   {
     name: 'bash',
-    stateful: true,
+    stateful: ['bash'],
     aliases: ['shell'],
     file: 'main.sh',
     programs: ['bash'],
@@ -91,7 +91,7 @@ export const LANGUAGES: Language[] = [
     argv: (program) => compiled(`${program} -O1`),
     parseError: compilerError,
   },
-  { name: 'go', file: 'main.go', programs: ['go'], argv: () => ['go', 'run', '{script}'] },
+  { name: 'go', file: 'main.go', programs: ['go'], versionFlag: 'version', argv: () => ['go', 'run', '{script}'] },
   {
     name: 'rust',
     file: 'main.rs',
@@ -99,11 +99,24 @@ export const LANGUAGES: Language[] = [
     argv: () => compiled('rustc'),
     parseError: compilerError,
   },
-  { name: 'java', file: 'Main.java', programs: ['java'], argv: interpreter, parseError: javaError },
+  {
+    name: 'java',
+    file: 'Main.java',
+    programs: ['java'],
+    versionFlag: '-version',
+    argv: interpreter,
+    parseError: javaError,
+  },
   { name: 'ruby', aliases: ['rb'], file: 'main.rb', programs: ['ruby'], argv: interpreter, parseError: rubyError },
   { name: 'php', file: 'main.php', programs: ['php'], argv: interpreter },
   { name: 'perl', file: 'main.pl', programs: ['perl'], argv: interpreter },
-  { name: 'lua', file: 'main.lua', programs: ['lua', 'lua5.4', 'lua5.3', 'luajit'], argv: interpreter },
+  {
+    name: 'lua',
+    file: 'main.lua',
+    programs: ['lua', 'lua5.4', 'lua5.3', 'luajit'],
+    versionFlag: '-v',
+    argv: interpreter,
+  },
   { name: 'r', file: 'main.R', programs: ['Rscript'], argv: interpreter },
   { name: 'julia', file: 'main.jl', programs: ['julia'], argv: interpreter },
 ]

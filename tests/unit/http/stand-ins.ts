@@ -132,6 +132,7 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       interrupt: async () => CONTEXT,
       remove: async () => {},
     },
+    languages: { list: async () => [] },
     files: {
       list: async () => [ENTRY],
       read: async () => Buffer.from('text'),
