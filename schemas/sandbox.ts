@@ -77,6 +77,13 @@ export const SandboxCreate = Type.Object(
       ),
     ),
     resources: Type.Optional(Ref(ResourcesRequest)),
+    prestart: Type.Optional(
+      Type.Array(Type.String({ maxLength: 64 }), {
+        maxItems: 8,
+        description:
+          'Languages whose own contexts start at once, so that their first code does not wait for an interpreter: `python`, `javascript`, `typescript`, `bash`. The answer does not wait for them.',
+      }),
+    ),
     network: Type.Optional(
       StringEnum(['internet', 'none'], {
         description: '`internet`: outgoing connections; `none`: loopback only. Default `internet`.',

@@ -1,13 +1,13 @@
 /** What has to be there before the server can run, step by step. `npm run setup`; `npm start` and `npm test` run it first. */
 import { existsSync } from 'node:fs'
 import { agentStep } from './setup/agent.ts'
-import { baseImageStep } from './setup/base-image.ts'
 import { dataFolderStep } from './setup/data-folder.ts'
 import { debianBaseStep } from './setup/debian-base.ts'
 import { type ConnectedEngine, dockerEngineStep } from './setup/docker-engine.ts'
 import { SetupError } from './setup/problems.ts'
 import { readSetupSettings, type SetupSettings } from './setup/settings.ts'
 import { runSteps, type Step } from './setup/step.ts'
+import { BASE_IMAGE, FULL_IMAGE, templateImageStep } from './setup/template-image.ts'
 
 /** Runs all steps that `settings` ask for. Throws SetupError at the first that can't be done. */
 export async function setUp(settings: SetupSettings): Promise<void> {
@@ -45,7 +45,8 @@ function steps(
     dockerEngineStep(settings, connected),
     debianBaseStep(docker, dataDir),
     agent,
-    baseImageStep(docker, dataDir),
+    templateImageStep(BASE_IMAGE, docker, dataDir),
+    ...(settings.fullImage ? [templateImageStep(FULL_IMAGE, docker, dataDir)] : []),
   ]
 }
 

@@ -12,10 +12,15 @@ export interface SetupSettings {
   /** The operator's own agent; empty: the one that set-up builds. */
   agentBinary: string
   defaultTemplate: string
+  /** Also the image with more languages: flag `--full`. */
+  fullImage: boolean
 }
 
+const FULL = '--full'
+
 /** The one reader of the environment for set-up: the server's own settings, from `K2_*` and from its flags. Throws SetupError. */
-export function readSetupSettings(env: NodeJS.ProcessEnv, flags: string[]): SetupSettings {
+export function readSetupSettings(env: NodeJS.ProcessEnv, allFlags: string[]): SetupSettings {
+  const flags = allFlags.filter((flag) => flag !== FULL)
   try {
     const config = readConfig(env, flags)
     return {
@@ -25,6 +30,7 @@ export function readSetupSettings(env: NodeJS.ProcessEnv, flags: string[]): Setu
       dataDir: config.dataDir,
       agentBinary: config.agentBinary,
       defaultTemplate: config.defaults.template,
+      fullImage: allFlags.includes(FULL),
     }
   } catch (thrown) {
     if (thrown instanceof ConfigError) throw new SetupError(thrown.message)

@@ -5,6 +5,7 @@ import { environmentOf } from './environment.ts'
 import type { Language } from './languages/language.ts'
 import { LANGUAGES, requireLanguage } from './languages/table.ts'
 import type { LiveSandboxes } from './live.ts'
+import type { Log } from './log.ts'
 import type { CallOptions, CodeContext, CreateContext } from './model.ts'
 import { pathInside } from './paths.ts'
 import type { SandboxRecord } from './record.ts'
@@ -19,11 +20,13 @@ export class Contexts {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
   readonly #activity: Activity
+  readonly #log: Log
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity }) {
+  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity; log: Log }) {
     this.#registry = parts.registry
     this.#live = parts.live
     this.#activity = parts.activity
+    this.#log = parts.log
   }
 
   /** Resolves when it can run code. LANGUAGE_UNAVAILABLE, CONTEXT_LIMIT_REACHED, CWD_*, USER_NOT_FOUND. */
@@ -47,6 +50,17 @@ export class Contexts {
       // Another first call was quicker.
       if (!isSandboxError(error, 'CONTEXT_EXISTS')) throw error
     }
+  }
+
+  /**
+   * Starts the language's own context in the background. Code that comes meanwhile waits for it; where it fails the code's own
+   * try tells why. Never rejects.
+   */
+  async prestart(id: string, language: Language): Promise<void> {
+    const signal = this.#live.of(this.#registry.require(id)).gone
+    await this.openDefault(id, language, undefined, { signal }).catch((err: unknown) => {
+      if (!signal.aborted) this.#log.info({ sandbox: id, language: language.name, err }, 'did not start ahead')
+    })
   }
 
   /** Oldest first. Does not count as use. */
@@ -94,7 +108,7 @@ export function defaultContextId({ user }: Pick<SandboxRecord, 'user'>, { name }
 }
 
 /** LANGUAGE_UNAVAILABLE, also for one that has no state. */
-function requireStateful(asked: string | undefined): Language {
+export function requireStateful(asked: string | undefined): Language {
   const language = requireLanguage(asked)
   if (language.stateful) return language
   const others = LANGUAGES.filter(({ stateful }) => stateful).map(({ name }) => name)

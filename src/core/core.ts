@@ -57,11 +57,13 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
+  const contexts = new Contexts({ registry, live, activity, log })
   const sandboxes = new Sandboxes({
     engine,
     registry,
     live,
     activity,
+    contexts,
     removals,
     queue,
     locks,
@@ -76,7 +78,6 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const watch = new Watch(reconciled)
   const executions = new Executions({ registry, live, activity, log })
   const programs = new Programs({ executions, live, registry })
-  const contexts = new Contexts({ registry, live, activity })
 
   return {
     sandboxes,

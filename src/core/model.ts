@@ -27,6 +27,8 @@ export interface CreateSandbox {
   network?: Network | undefined
   onTimeout?: OnTimeout | undefined
   name?: string | undefined
+  /** Languages whose own contexts start at once. */
+  prestart?: string[] | undefined
 }
 
 /** A sandbox as the API shows it. */

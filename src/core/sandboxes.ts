@@ -2,6 +2,7 @@ import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Activity } from './activity.ts'
 import type { Clock } from './clock.ts'
+import { type Contexts, requireStateful } from './contexts.ts'
 import { type Launch, launch } from './launch.ts'
 import type { CallOptions, CreateSandbox, Sandbox, SandboxFilter, SandboxPage } from './model.ts'
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
@@ -13,6 +14,7 @@ import { type StopParts, stopSandbox } from './stop.ts'
 
 export interface SandboxesParts extends StopParts {
   activity: Activity
+  contexts: Contexts
   removals: Removals
   queue: StartQueue
   locks: KeyedLock
@@ -36,6 +38,7 @@ export class Sandboxes {
   async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Sandbox> {
     const { engine, registry, locks, queue, rules, clock } = this.#parts
     this.#requireRoom(request.name)
+    const ahead = (request.prestart ?? []).map(requireStateful)
     const template = await engine.resolveTemplate(request.template || rules.defaults.template, { signal })
     const record = newRecord(request, template, rules, clock.now())
     this.#requireRoom(request.name)
@@ -49,6 +52,7 @@ export class Sandboxes {
       if (registry.find(record.id)?.status === 'creating') this.#discard(record)
       throw error
     }
+    for (const language of ahead) void this.#parts.contexts.prestart(record.id, language)
     return this.#view(record)
   }
 

@@ -1,17 +1,26 @@
 /** The log: one JSON object a line (so control characters are escaped), no headers, no bodies, no query strings. */
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { destination as batches } from 'pino'
 
 interface LoggerOptions {
   /** Pino's levels, `silent` included. */
   level: string
-  /** Gets each line; standard output when absent. */
+  /** Gets each line. Absent: standard output, in batches. */
   destination?: { write(line: string): void }
 }
 
+/**
+ * Lines wait for company, at most so long: a write of its own for each is a tenth of a short command. A crash of the process itself
+ * (SIGKILL, not an exception) loses what waits.
+ */
+const BATCH_MS = 100
+const BATCH_BYTES = 4096
+
 /** A logger for what starts before the app does; give it to buildApp too. */
 export function createLogger({ level, destination }: LoggerOptions): FastifyBaseLogger {
-  // Fastify brings pino and makes it; an instance is the supported way to it.
-  return fastify({ logger: { level, ...(destination && { stream: destination }) } }).log
+  const stream = destination ?? batches({ sync: false, minLength: BATCH_BYTES, periodicFlush: BATCH_MS })
+  // Fastify makes it, with its serialisers of requests and errors.
+  return fastify({ logger: { level, stream } }).log
 }
 
 /** One line a request, when it has been answered or cut. */

@@ -56,6 +56,7 @@ function toCreate(body: SandboxCreate): CreateSandbox {
     network: body.network,
     onTimeout: body.on_timeout,
     name: body.name,
+    prestart: body.prestart,
   }
 }
 
@@ -91,7 +92,13 @@ const createSandbox = operation({
   bodyOptional: true,
   requestExamples: {
     defaults: {},
-    python: { template: 'python:3.13', timeout: 600, envs: { MODE: 'test' }, metadata: { team: 'search' } },
+    python: {
+      template: 'python:3.13',
+      timeout: 600,
+      envs: { MODE: 'test' },
+      metadata: { team: 'search' },
+      prestart: ['python'],
+    },
     confined: {
       name: 'crawler',
       network: 'none',
@@ -109,6 +116,7 @@ const createSandbox = operation({
     'CWD_NOT_ACCESSIBLE',
     'NOT_SUPPORTED_BY_ENGINE',
     'NAME_TAKEN',
+    'LANGUAGE_UNAVAILABLE',
     'SANDBOX_STATE_CONFLICT',
     'SANDBOX_START_FAILED',
     'SANDBOX_LIMIT_REACHED',

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { BASE_IMAGE } from '../../scripts/setup/base-image.ts'
+import { BASE_IMAGE } from '../../scripts/setup/template-image.ts'
 import { createDockerClient } from '../../src/engine/docker/client.ts'
 import { dockerHost } from '../setup/docker-host.ts'
 import { ensureImage, HOSTILE_IMAGE, SCRATCH_IMAGE, USER_IMAGE } from '../setup/images.ts'
@@ -62,14 +62,14 @@ test.for([
     'ä\n1000\n/home/user\n',
   ],
 ] as const)('base image: %s', async ([, argv, expected]) => {
-  const { output, exitCode } = await runContainer(docker, { image: BASE_IMAGE, argv: [...argv] })
+  const { output, exitCode } = await runContainer(docker, { image: BASE_IMAGE.reference, argv: [...argv] })
   expect({ output, exitCode }).toEqual({ output: expected, exitCode: 0 })
 })
 
 test('base image: a virtual environment and global npm packages need no root', async () => {
   const script =
     'python3 -m venv --without-pip v && v/bin/python -c "print(1)" && npm prefix -g && touch "$(npm prefix -g)/bin/x"'
-  const { output, exitCode } = await runContainer(docker, { image: BASE_IMAGE, argv: ['sh', '-c', script] })
+  const { output, exitCode } = await runContainer(docker, { image: BASE_IMAGE.reference, argv: ['sh', '-c', script] })
   expect({ output, exitCode }).toEqual({ output: '1\n/home/user/.local\n', exitCode: 0 })
 })
 

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { BASE_IMAGE } from '../../scripts/setup/base-image.ts'
+import { BASE_IMAGE } from '../../scripts/setup/template-image.ts'
 import { createDockerClient } from '../../src/engine/docker/client.ts'
 import { readSeccompProfile } from '../../src/engine/docker/seccomp.ts'
 import { dockerHost } from '../setup/docker-host.ts'
@@ -32,7 +32,7 @@ test.for([
   ['unshare(CLONE_NEWUSER)', UNSHARE_NEWUSER],
 ] as const)('the pinned profile refuses %s', async ([, call]) => {
   const { output, exitCode } = await runContainer(docker, {
-    image: BASE_IMAGE,
+    image: BASE_IMAGE.reference,
     argv: systemCall(call),
     hostConfig: pinned,
   })
@@ -41,7 +41,7 @@ test.for([
 
 test('without a profile the kernel lets a sandbox unshare its user namespace: the refusal above is the profile’s', async () => {
   const argv = systemCall(UNSHARE_NEWUSER)
-  const { output } = await runContainer(docker, { image: BASE_IMAGE, argv, hostConfig: unconfined })
+  const { output } = await runContainer(docker, { image: BASE_IMAGE.reference, argv, hostConfig: unconfined })
   expect(output).toBe('allowed\n')
 })
 
@@ -58,6 +58,6 @@ test.for([
   ],
   ['a C compiler', ['sh', '-c', 'echo "int main(){return 42;}" > a.c && gcc a.c && ./a.out; echo $?'], '42\n'],
 ] as const)('the pinned profile lets %s work', async ([, argv, expected]) => {
-  const { output } = await runContainer(docker, { image: BASE_IMAGE, argv: [...argv], hostConfig: pinned })
+  const { output } = await runContainer(docker, { image: BASE_IMAGE.reference, argv: [...argv], hostConfig: pinned })
   expect(output).toBe(expected)
 })

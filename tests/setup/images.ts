@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import tar from 'tar-stream'
-import { BASE_IMAGE } from '../../scripts/setup/base-image.ts'
 import { DEBIAN_IMAGE, hasImage } from '../../scripts/setup/debian-base.ts'
 import { type BuildContext, buildImage } from '../../scripts/setup/docker-build.ts'
+import { BASE_IMAGE } from '../../scripts/setup/template-image.ts'
 
 /** Nothing but one static program: no shell, no /etc/passwd, no /tmp. `/program` prints its arguments; with `fail` it exits 3. */
 export const SCRATCH_IMAGE = 'k2test/scratch:latest'
@@ -78,7 +78,7 @@ function options(image: string) {
 /** A static program, compiled in the base image, so that neither Go nor a mirror is needed. */
 async function compileProgram(docker: Docker): Promise<Buffer> {
   const container = await docker.createContainer({
-    Image: BASE_IMAGE,
+    Image: BASE_IMAGE.reference,
     Cmd: ['sh', '-c', 'printf %s "$SOURCE" > program.c && gcc -static -O2 -s -o program program.c'],
     Env: [`SOURCE=${PROGRAM}`],
     Labels: { 'k2.instance': 'test-images' },

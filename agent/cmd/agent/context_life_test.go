@@ -236,6 +236,8 @@ func TestKillOfARun(t *testing.T) {
 		t.Fatalf("%+v %+v", k, res.last)
 	}
 	running = c.beginAfter("ready\n", code(stubborn))
+	c.refused(400, "INVALID_REQUEST", "POST", "/v1/processes/"+running.id+"/signal", spec{"signal": "SIGTERM"})
+	c.refused(400, "INVALID_REQUEST", "POST", "/v1/processes/"+running.id+"/stdin", nil)
 	c.want(204, "DELETE", "/v1/processes/"+running.id, nil, nil)
 	if res := running.read(); *res.last.Reason != "killed" || *res.last.ExitCode != 137 || !res.last.StateLost {
 		t.Fatalf("%+v", res.last)

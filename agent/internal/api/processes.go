@@ -23,6 +23,14 @@ func (s *server) execution(id string) (execution, error) {
 	return s.table.Get(id)
 }
 
+// process finds a process; a run in a context is none, and says so.
+func (s *server) process(id string) (*proc.Process, error) {
+	if s.contexts.Run(id) != nil {
+		return nil, fault.New(fault.InvalidRequest, "%q is a run in a context: it has no standard input and gets no signals; interrupt its context, or kill it", id)
+	}
+	return s.table.Get(id)
+}
+
 func (s *server) startProcess(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		proc.Spec
@@ -77,7 +85,7 @@ func (s *server) deleteProcess(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) stdin(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.table.Get(r.PathValue("id"))
+	p, err := s.process(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -111,7 +119,7 @@ func (s *server) signal(w http.ResponseWriter, r *http.Request) error {
 	if body.Scope != "" && body.Scope != "group" && body.Scope != "process" {
 		return fault.New(fault.InvalidRequest, "scope: need \"group\" or \"process\"")
 	}
-	p, err := s.table.Get(r.PathValue("id"))
+	p, err := s.process(r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,21 @@ export const LANGUAGES: Language[] = [
     argv: interpreter,
   },
   { name: 'r', file: 'main.R', programs: ['Rscript'], argv: interpreter },
+  {
+    name: 'octave',
+    aliases: ['matlab'],
+    file: 'main.m',
+    programs: ['octave-cli', 'octave'],
+    argv: (program) => [program, '--quiet', '{script}'],
+  },
+  {
+    name: 'sql',
+    aliases: ['sqlite'],
+    file: 'main.sql',
+    programs: ['sqlite3'],
+    // A database in memory, unless the code opens one. Stops at the first error.
+    argv: () => shell('exec sqlite3 -batch -bail -box <"$1"'),
+  },
   { name: 'julia', file: 'main.jl', programs: ['julia'], argv: interpreter },
 ]
 

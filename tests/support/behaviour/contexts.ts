@@ -170,6 +170,33 @@ export function describeContexts(live: Live): void {
     },
   )
 
+  test('contexts that a create asks for start by themselves', async () => {
+    const { sandbox_id } = await live.api.create({ prestart: ['Python', 'bash'] })
+    const names = async () => {
+      const { contexts } = await live.api.json<{ contexts: Context[] }>('GET', `/sandboxes/${sandbox_id}/contexts`)
+      return contexts.filter(({ state }) => state === 'idle').map(({ context_id }) => context_id)
+    }
+    await waitFor('both contexts', async () => (await names()).length === 2)
+    expect((await names()).toSorted()).toEqual(['default-bash', 'default-python'])
+    expect(await live.api.code(sandbox_id, '1 + 1')).toMatchObject({ text: '2', context_id: 'default-python' })
+    await live.api.delete(sandbox_id)
+  })
+
+  test('code does not care that its context is still starting', async () => {
+    const { sandbox_id } = await live.api.create({ prestart: ['javascript'] })
+    expect(await live.api.code(sandbox_id, '6 * 7', { language: 'js' })).toMatchObject({
+      text: '42',
+      state_lost: false,
+    })
+    await live.api.delete(sandbox_id)
+  })
+
+  test.each(['perl', 'cobol'])('%s can not start ahead, and nothing is made', async (language) => {
+    const refused = await live.api.refused('POST', '/sandboxes', { prestart: [language], name: 'ahead-of-nothing' })
+    expect(refused).toMatchObject({ status: 400, code: 'LANGUAGE_UNAVAILABLE' })
+    expect((await live.api.list('?name=ahead-of-nothing')).sandboxes).toEqual([])
+  })
+
   test('a client that leaves interrupts its run, and the state stays', async () => {
     const { context_id } = await create()
     await run('x = 1', { context_id })

@@ -152,6 +152,20 @@ test('a client that leaves ends the wait of its run, and aborts it', async () =>
   expect(await over.promise).toMatchObject({ code: 'CLIENT_GONE' })
 })
 
+test('a client that takes nothing for too long has left', async () => {
+  const over = Promise.withResolvers<unknown>()
+  const follow: Follow = async (_id, _command, onEvent, { signal }) => {
+    await onEvent(START)
+    await flood(onEvent, signal)
+    over.resolve(signal?.reason)
+    return COMMAND
+  }
+  await using server = await serve(follow, { stalledMs: 200, heartbeatMs: 20 })
+  const answer = await server.ask('application/x-ndjson')
+  expect(await over.promise).toMatchObject({ code: 'CLIENT_GONE' })
+  await expect(answer.text()).rejects.toThrow()
+})
+
 async function flood(onEvent: OnRunEvent, signal: AbortSignal | undefined): Promise<void> {
   const block = Buffer.alloc(1 << 20, 'x')
   for (let sent = 0; sent < 1000 && !signal?.aborted; sent++) await onEvent(stdout(block))
