@@ -9,6 +9,9 @@ export const LanguageInfo = Type.Object(
     }),
     program: Type.String({ description: 'The interpreter or compiler of the image that runs it.' }),
     version: Nullable(Type.String(), { description: 'Version of `program`; null when it does not say.' }),
+    kernel: Nullable(Type.String(), {
+      description: 'Jupyter kernel of the image that keeps its state; null when it needs none, or has no state.',
+    }),
   },
   { $id: 'LanguageInfo', description: 'A language that a sandbox can run.' },
 )

@@ -59,6 +59,8 @@ export interface ContextSpec {
   /** Ours, [A-Za-z0-9_-]{1,64}. */
   id: string
   language: string
+  /** Jupyter kernel of the image that runs it; absent: the agent's own driver of the language. */
+  kernel?: string | undefined
   cwd: string
   user: string
   /** The whole environment. */

@@ -1,11 +1,11 @@
 import { LARGEST_DISPLAY_BYTES, type OutputEvent, type ProcessStatus } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { CollectedOutput } from './collected-output.ts'
-import { type Contexts, defaultContextId } from './contexts.ts'
+import { type Contexts, defaultContextId, hasContexts } from './contexts.ts'
 import type { CellExecution, Ended, Executions, ProgramExecution } from './executions.ts'
 import type { Language } from './languages/language.ts'
-import { requireLanguage } from './languages/table.ts'
 import { lastLine } from './languages/tracebacks.ts'
+import type { LanguagesOf, Runner } from './languages-of.ts'
 import { LiveOutput } from './live-output.ts'
 import type { CallOptions, CodeEnd, CodeError, CodeResult, OnRunEvent, RunCode } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
@@ -21,6 +21,7 @@ const TRACEBACK_CHARACTERS = 64 * 1024
 export interface CodeParts {
   executions: Executions
   contexts: Contexts
+  languages: LanguagesOf
   programs: Programs
   registry: Registry
   rules: SandboxRules
@@ -51,16 +52,19 @@ export class Code {
       const language = await this.#languageOf(id, request, options)
       return await this.#runIn(id, request.contextId, language, request, output, options)
     }
-    const language = requireLanguage(request.language)
-    if (language.stateful) {
-      const contextId = defaultContextId(this.#parts.registry.require(id), language, request.user)
+    const runner = await this.#parts.languages.resolve(id, request.language, options)
+    const { language } = runner
+    if (hasContexts(runner)) {
+      const contextId = defaultContextId(this.#parts.registry.require(id), runner, request.user)
       try {
-        return await this.#runInDefault(id, contextId, language, request, output, options)
+        return await this.#runInDefault(id, contextId, runner, request, output, options)
       } catch (error) {
-        // The image lacks the interpreter that a context would need; another of its programs may run the code as a file.
-        if (!isSandboxError(error, 'LANGUAGE_UNAVAILABLE')) throw error
+        // The image lacks what a context would need; another of its programs may run the code as a file.
+        if (!isSandboxError(error, 'LANGUAGE_UNAVAILABLE') || language === null) throw error
       }
     }
+    if (language === null)
+      throw new SandboxError('INTERNAL', `${runner.name} has neither a kernel nor a way to run a file`)
     return await this.#runAsFile(id, language, request, output, options)
   }
 
@@ -76,18 +80,18 @@ export class Code {
   async #runInDefault(
     id: string,
     contextId: string,
-    language: Language,
+    runner: Runner,
     request: RunCode,
     output: CodeOutput,
     options: CallOptions,
   ): Promise<CodeEnd> {
-    const run = () => this.#runIn(id, contextId, language.name, request, output, options)
+    const run = () => this.#runIn(id, contextId, runner.name, request, output, options)
     try {
       return await run()
     } catch (error) {
       if (!isSandboxError(error, 'CONTEXT_NOT_FOUND')) throw error
     }
-    await this.#parts.contexts.openDefault(id, language, request.user, options)
+    await this.#parts.contexts.openDefault(id, runner, request.user, options)
     return await run()
   }
 

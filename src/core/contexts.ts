@@ -3,7 +3,8 @@ import { isSandboxError, SandboxError } from '../errors.ts'
 import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
 import type { Language } from './languages/language.ts'
-import { LANGUAGES, requireLanguage } from './languages/table.ts'
+import { findLanguage, LANGUAGES } from './languages/table.ts'
+import type { LanguagesOf, Runner } from './languages-of.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
 import type { CallOptions, CodeContext, CreateContext } from './model.ts'
@@ -20,32 +21,41 @@ export class Contexts {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
   readonly #activity: Activity
+  readonly #languages: LanguagesOf
   readonly #log: Log
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity; log: Log }) {
+  constructor(parts: {
+    registry: Registry
+    live: LiveSandboxes
+    activity: Activity
+    languages: LanguagesOf
+    log: Log
+  }) {
     this.#registry = parts.registry
     this.#live = parts.live
     this.#activity = parts.activity
+    this.#languages = parts.languages
     this.#log = parts.log
   }
 
   /** Resolves when it can run code. LANGUAGE_UNAVAILABLE, CONTEXT_LIMIT_REACHED, CWD_*, USER_NOT_FOUND. */
   async create(id: string, request: CreateContext, { signal }: CallOptions = {}): Promise<CodeContext> {
-    const language = requireStateful(request.language)
     const record = requireRunning(this.#registry, id)
     using _use = this.#activity.use(record)
+    const runner = await this.#languages.resolve(id, request.language, { signal })
+    if (!hasContexts(runner)) throw withoutContexts(runner.name)
     const client = await this.#live.client(record, { signal })
     const contextId = `c${randomBytes(9).toString('base64url')}`
-    return await client.createContext(specOf(record, contextId, language.name, request), { signal })
+    return await client.createContext(specOf(record, contextId, runner, request), { signal })
   }
 
   /** The language's own context of a user, made when there is none. The same as `create` where it can't be. */
-  async openDefault(id: string, language: Language, user: string | undefined, { signal }: CallOptions): Promise<void> {
+  async openDefault(id: string, runner: Runner, user: string | undefined, { signal }: CallOptions): Promise<void> {
     const record = requireRunning(this.#registry, id)
     const client = await this.#live.client(record, { signal })
-    const contextId = defaultContextId(record, language, user)
+    const contextId = defaultContextId(record, runner, user)
     try {
-      await client.createContext(specOf(record, contextId, language.name, { user }), { signal })
+      await client.createContext(specOf(record, contextId, runner, { user }), { signal })
     } catch (error) {
       // Another first call was quicker.
       if (!isSandboxError(error, 'CONTEXT_EXISTS')) throw error
@@ -58,7 +68,8 @@ export class Contexts {
    */
   async prestart(id: string, language: Language): Promise<void> {
     const signal = this.#live.of(this.#registry.require(id)).gone
-    await this.openDefault(id, language, undefined, { signal }).catch((err: unknown) => {
+    const runner = { name: language.name, language, kernel: null }
+    await this.openDefault(id, runner, undefined, { signal }).catch((err: unknown) => {
       if (!signal.aborted) this.#log.info({ sandbox: id, language: language.name, err }, 'did not start ahead')
     })
   }
@@ -102,26 +113,40 @@ export class Contexts {
 }
 
 /** The id of the context that a language's code runs in when none is named: one for each user who runs code. */
-export function defaultContextId({ user }: Pick<SandboxRecord, 'user'>, { name }: Language, asked?: string): string {
-  if (!asked || asked === user) return `default-${name}`
-  return `default-${name}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`
+export function defaultContextId(
+  { user }: Pick<SandboxRecord, 'user'>,
+  { name }: Pick<Runner, 'name'>,
+  asked?: string,
+): string {
+  const id = `default-${name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 40)}`
+  if (!asked || asked === user) return id
+  return `${id}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`
 }
 
-/** LANGUAGE_UNAVAILABLE, also for one that has no state. */
-export function requireStateful(asked: string | undefined): Language {
-  const language = requireLanguage(asked)
-  if (language.stateful) return language
-  const others = LANGUAGES.filter(({ stateful }) => stateful).map(({ name }) => name)
-  throw new SandboxError(
+export function hasContexts({ language, kernel }: Runner): boolean {
+  return kernel !== null || language?.stateful !== undefined
+}
+
+/** A language with a driver of ours. LANGUAGE_UNAVAILABLE for all others. */
+export function requireStateful(asked: string): Language {
+  const language = findLanguage(asked.trim().toLowerCase())
+  if (language?.stateful) return language
+  throw withoutContexts(language?.name ?? asked.slice(0, 64))
+}
+
+function withoutContexts(name: string): SandboxError {
+  const others = LANGUAGES.filter(({ stateful }) => stateful).map((language) => language.name)
+  return new SandboxError(
     'LANGUAGE_UNAVAILABLE',
-    `${language.name} has no contexts, each of its runs is a program of its own; contexts can be ${others.join(', ')}`,
+    `${name} has no contexts here, each of its runs is a program of its own; ${others.join(', ')} have them in every image`,
   )
 }
 
-function specOf(record: SandboxRecord, id: string, language: string, { cwd, user, envs }: CreateContext) {
+function specOf(record: SandboxRecord, id: string, { name, kernel }: Runner, { cwd, user, envs }: CreateContext) {
   return {
     id,
-    language,
+    language: name,
+    kernel: kernel ?? undefined,
     cwd: cwd ? pathInside(record.cwd, cwd) : record.cwd,
     user: user || record.user,
     env: environmentOf(record, envs),

@@ -10,6 +10,8 @@ import { Contexts } from './contexts.ts'
 import { Executions } from './executions.ts'
 import { Expiry } from './expiry.ts'
 import { Files } from './files.ts'
+import { Kernels } from './kernels.ts'
+import { LanguagesOf } from './languages-of.ts'
 import { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
 import { Processes } from './processes.ts'
@@ -36,7 +38,7 @@ export interface Core {
   commands: Commands
   code: Code
   contexts: Contexts
-  languages: Programs
+  languages: LanguagesOf
   files: Files
   processes: Processes
   /** False from the loss of the engine's events until they are back. */
@@ -57,7 +59,11 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
-  const contexts = new Contexts({ registry, live, activity, log })
+  const executions = new Executions({ registry, live, activity, log })
+  const programs = new Programs({ executions, live, registry })
+  const kernels = new Kernels({ executions, live, registry })
+  const languages = new LanguagesOf({ programs, kernels })
+  const contexts = new Contexts({ registry, live, activity, languages, log })
   const sandboxes = new Sandboxes({
     engine,
     registry,
@@ -76,15 +82,13 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)
-  const executions = new Executions({ registry, live, activity, log })
-  const programs = new Programs({ executions, live, registry })
 
   return {
     sandboxes,
     commands: new Commands({ executions, rules }),
-    code: new Code({ executions, contexts, programs, registry, rules }),
+    code: new Code({ executions, contexts, languages, programs, registry, rules }),
     contexts,
-    languages: programs,
+    languages,
     files: new Files({ registry, live, activity, engine, rules }),
     processes: new Processes({ registry, live }),
     engineAvailable: () => watch.engineAvailable,

@@ -159,6 +159,8 @@ export interface AvailableLanguage {
   program: string
   /** Of the program; null when it does not say. */
   version: string | null
+  /** The Jupyter kernel of the image that keeps its state; null: none is needed, or there is none. */
+  kernel: string | null
 }
 
 /** A context, as its agent tells it. */

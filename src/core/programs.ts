@@ -1,7 +1,6 @@
 import { SandboxError } from '../errors.ts'
-import { OutputBuffer } from '../lib/output-buffer.ts'
-import { decodeText } from '../lib/text.ts'
 import type { Executions } from './executions.ts'
+import { askImage } from './image-shell.ts'
 import type { Language } from './languages/language.ts'
 import { LANGUAGES } from './languages/table.ts'
 import type { LiveSandbox, LiveSandboxes } from './live.ts'
@@ -14,8 +13,6 @@ const ASK_VERSIONS = `while [ $# -gt 1 ]; do
   { said=$("$1" "$2" 2>&1 </dev/null | head -n 3 | tr '\\n\\t' '  '); printf '%s\\t%s\\n' "$1" "$said"; } & shift 2
 done; wait`
 const VERSION = /\d+(?:\.\d+)+/
-const PROBE_MS = 10_000
-const PROBE_OUTPUT_BYTES = 16 * 1024
 
 /** Which interpreters and compilers a sandbox has: asked once per run of it, and again when one is missing, as it may have been installed since. */
 export class Programs {
@@ -58,39 +55,17 @@ export class Programs {
       return program === undefined ? [] : [{ language, program }]
     })
     const flags = new Map(there.map(({ language, program }) => [program, language.versionFlag ?? '--version']))
-    const said = await this.#shell(id, ASK_VERSIONS, [...flags].flat(), options)
+    const said = await askImage(this.#executions, id, { script: ASK_VERSIONS, args: [...flags].flat() }, options)
     const versions = new Map(said.map((line) => line.split('\t', 2) as [string, string | undefined]))
     return there.map(({ language: { name, aliases = [], stateful = [] }, program }) => {
       const version = VERSION.exec(versions.get(program) ?? '')?.[0] ?? null
-      return { name, aliases, stateful: stateful.some((one) => found.has(one)), program, version }
+      return { name, aliases, stateful: stateful.some((one) => found.has(one)), program, version, kernel: null }
     })
   }
 
   async #probe(id: string, options: CallOptions): Promise<Set<string>> {
     const programs = [...new Set(LANGUAGES.flatMap((language) => language.programs))]
-    return new Set(await this.#shell(id, PROBE, programs, options))
-  }
-
-  /** Lines that a script prints; none in an image without a shell. */
-  async #shell(id: string, script: string, args: string[], { signal }: CallOptions): Promise<string[]> {
-    const output = new OutputBuffer({ limitBytes: PROBE_OUTPUT_BYTES })
-    try {
-      await this.#executions.run(
-        id,
-        { argv: ['/bin/sh', '-c', script, 'sh', ...args], cwd: '/', timeoutMs: PROBE_MS },
-        {
-          signal,
-          onOutput: (event) => {
-            if (event.type === 'stdout') output.write(event.bytes)
-          },
-        },
-      )
-    } catch (error) {
-      // No shell: no language of ours would find what it needs either, but for a lone interpreter, which is not looked for.
-      if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') return []
-      throw error
-    }
-    return decodeText(output.bytes()).split('\n')
+    return new Set(await askImage(this.#executions, id, { script: PROBE, args: programs }, options))
   }
 }
 

@@ -21,14 +21,22 @@ const listLanguages = operation({
   tag: 'execution',
   summary: 'List the languages of a sandbox',
   description:
-    'Looks for the interpreters and compilers of the languages that this server knows, and asks each for its version. Counts as use of the sandbox.',
+    'Looks for the interpreters and compilers of the languages that this server knows, asks each for its version, and adds the Jupyter kernels of the image. Counts as use of the sandbox.',
   params: SandboxParams,
   answer: Ref(LanguageList),
   answerExamples: {
-    two: {
+    three: {
       languages: [
-        { name: 'python', aliases: ['python3', 'py'], stateful: true, program: 'python3', version: '3.13.5' },
-        { name: 'perl', aliases: [], stateful: false, program: 'perl', version: '5.40.1' },
+        {
+          name: 'python',
+          aliases: ['python3', 'py'],
+          stateful: true,
+          program: 'python3',
+          version: '3.13.5',
+          kernel: null,
+        },
+        { name: 'r', aliases: [], stateful: true, program: 'Rscript', version: '4.5.0', kernel: 'ir' },
+        { name: 'perl', aliases: [], stateful: false, program: 'perl', version: '5.40.1', kernel: null },
       ],
     },
   },

@@ -46,7 +46,8 @@ describe.skipIf(!there)(name, () => {
 
   test.each(PROGRAMS)('%s runs, and says when it fails', async (language, works, fails) => {
     const answer = await live.api.code(box.id, works, { language })
-    expect(answer).toMatchObject({ error: null, exit_code: 0, language, context_id: null })
+    const context_id = language === 'r' ? 'default-r' : null
+    expect(answer).toMatchObject({ error: null, exit_code: 0, language, context_id })
     expect(answer.logs.stdout.map(({ line }) => line).join('')).toBe('42 é\n')
     const failed = await live.api.code(box.id, fails, { language })
     expect(failed).toMatchObject({
@@ -54,6 +55,22 @@ describe.skipIf(!there)(name, () => {
       error: { name: expect.any(String) },
     })
     expect(failed.exit_code).not.toBe(0)
+  })
+
+  test('R keeps its state, draws, and is interrupted', async () => {
+    const run = (code: string, more: object = {}) => live.api.code(box.id, code, { language: 'r', ...more })
+    // R's kernel shows values as displays: none of them is the main one.
+    const shown = async (code: string) => (await run(code)).results[0]?.text
+    await run('x <- 6')
+    expect(await shown('x * 7')).toBe('[1] 42')
+    expect((await run('plot(1:3)')).results).toMatchObject([{ type: 'image/png' }])
+    expect((await run('data.frame(n = c(1, 2))')).results[0]?.html).toContain('<table')
+    expect(await run('while (TRUE) x', { timeout: 1 })).toMatchObject({
+      error: { name: 'TimeoutError' },
+      state_lost: false,
+    })
+    expect(await shown('x')).toBe('[1] 6')
+    expect((await run('stop("so")')).error).toMatchObject({ name: 'ERROR', value: expect.stringContaining('so') })
   })
 
   test('it has every language that the server knows but Julia, each with its version', async () => {

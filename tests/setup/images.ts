@@ -14,6 +14,9 @@ export const USER_IMAGE = 'k2test/user:latest'
 /** Everything that an image can say to get at the server: labels like ours, a health check, volumes, an environment for the agent. */
 export const HOSTILE_IMAGE = 'k2test/hostile:latest'
 
+/** The base image with IPython's kernel, under names that no driver of ours has: one is interrupted by signals, one by messages. */
+export const KERNEL_IMAGE = 'k2test/kernel:latest'
+
 /** A sandbox id that the hostile image's labels claim. */
 export const HOSTILE_ID = 'aaaaaaaaaaaaaaaaaaaa'
 
@@ -58,7 +61,23 @@ export async function ensureImage(docker: Docker, image: string): Promise<string
   return image
 }
 
+const kernelspec = (name: string, more: object = {}) => {
+  const argv = ['python3', '-m', 'ipykernel_launcher', '-f', '{connection_file}']
+  const spec = JSON.stringify({ argv, language: name, display_name: name, env: { OF_SPEC: 'spec' }, ...more })
+  const folder = `/usr/local/share/jupyter/kernels/${name}`
+  return `mkdir -p ${folder} && echo '${spec}' > ${folder}/kernel.json`
+}
+
+const KERNEL = `FROM ${BASE_IMAGE.reference}
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends python3-ipykernel && rm -rf /var/lib/apt/lists/*
+RUN ${kernelspec('ipython')} && ${kernelspec('by-message', { interrupt_mode: 'message' })}
+RUN mkdir -p /usr/local/share/jupyter/kernels/broken && echo '{"argv": ["false"], "language": "broken"}' > /usr/local/share/jupyter/kernels/broken/kernel.json
+USER user
+`
+
 async function contextOf(docker: Docker, image: string): Promise<BuildContext> {
+  if (image === KERNEL_IMAGE) return new Map([['Dockerfile', KERNEL]])
   if (image === USER_IMAGE) return new Map([['Dockerfile', USER]])
   if (image === HOSTILE_IMAGE) return new Map([['Dockerfile', HOSTILE]])
   if (image === SCRATCH_IMAGE) {

@@ -13,6 +13,7 @@ import (
 
 	"k2sandbox.dev/agent/internal/api"
 	"k2sandbox.dev/agent/internal/harden"
+	"k2sandbox.dev/agent/internal/jupyter"
 	"k2sandbox.dev/agent/internal/link"
 	"k2sandbox.dev/agent/internal/proc"
 )
@@ -23,6 +24,7 @@ var version = "0.1.0"
 const usage = `usage:
   agent serve --dial PATH | --listen PATH | --stdio
   agent connect [--any-peer] PATH
+  agent jupyter KERNEL (the driver of a context, see internal/drivers/README.md)
   agent version`
 
 func main() {
@@ -33,6 +35,9 @@ func main() {
 }
 
 func run(args []string, out io.Writer) error {
+	if len(args) == 2 && args[0] == "jupyter" { // as the user, with the user's environment and no secret of ours
+		return jupyter.Serve(args[1])
+	}
 	if err := harden.Memory(); err != nil {
 		return err
 	}

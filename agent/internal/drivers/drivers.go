@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ type Run struct {
 type Driver struct {
 	// Programs are the interpreters it runs in; the first that is in PATH is taken.
 	Programs []string
+	// Noisy says that what it prints before it is ready is not the code's.
+	Noisy bool
 	// Shell says that most of what runs are programs that it starts and waits for.
 	Shell  bool
 	argv   func(program string) []string
@@ -68,6 +71,20 @@ var table = map[string]*Driver{
 	},
 }
 
+// Jupyter is the driver of a kernel of the image, named as its kernelspec's folder is: this program itself, see internal/jupyter.
+func Jupyter(kernel string) (*Driver, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return &Driver{
+		Programs: []string{self}, Noisy: true,
+		argv:   func(program string) []string { return []string{program, "jupyter", kernel} },
+		source: func() []byte { return nil },
+		encode: encodeJSON,
+	}, nil
+}
+
 func node(language string) *Driver {
 	return &Driver{
 		Programs: []string{"node", "nodejs"},
@@ -101,14 +118,17 @@ func read(name string) []byte {
 	return text
 }
 
+// Request is one as the line says it (README.md, "Requests").
+type Request struct {
+	Op           string            `json:"op"`
+	ID           string            `json:"id"`
+	Code         string            `json:"code"`
+	Cwd          *string           `json:"cwd"`
+	Env          map[string]string `json:"env"`
+	DisplayBytes int               `json:"display_bytes"`
+}
+
 func encodeJSON(run Run) []byte {
-	line, _ := json.Marshal(struct {
-		Op           string            `json:"op"`
-		ID           string            `json:"id"`
-		Code         string            `json:"code"`
-		Cwd          *string           `json:"cwd"`
-		Env          map[string]string `json:"env"`
-		DisplayBytes int               `json:"display_bytes"`
-	}{"run", run.ID, run.Code, run.Cwd, run.Env, run.DisplayBytes})
+	line, _ := json.Marshal(Request{"run", run.ID, run.Code, run.Cwd, run.Env, run.DisplayBytes})
 	return append(line, '\n')
 }

@@ -22,6 +22,7 @@ type event struct {
 	Type     string `json:"type"`
 	ID       string `json:"id"`
 	Version  string `json:"version"`
+	PID      int    `json:"pid"` // what the code runs in, where that is not the driver
 	Main     bool   `json:"main"`
 	Ack      bool   `json:"ack"`
 	ExitCode int    `json:"exit_code"`
@@ -56,6 +57,14 @@ func (i *interpreter) readEvents(f *os.File) {
 		case e.Type == "ready":
 			ready = true
 			i.version = strings.ToValidUTF8(e.Version[:min(len(e.Version), maxVersion)], "")
+			if i.context.driver.Noisy {
+				i.drain()
+				i.outputs.forget()
+				if e.PID > 1 {
+					i.meter.close()
+					i.meter = openMeter(e.PID, i.context.user)
+				}
+			}
 			close(i.ready)
 		default:
 			i.breakOff("did not say that it is ready")

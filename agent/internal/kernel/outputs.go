@@ -23,8 +23,8 @@ const (
 const (
 	// idleBytes of what is printed between two runs are kept for the second.
 	idleBytes = 64 << 10
-	// tailBytes of what an interpreter printed that never got ready are told.
-	tailBytes = 2 << 10
+	// tailBytes of what an interpreter printed that never got ready are told: the last line of a traceback says why.
+	tailBytes = 300
 	maxRead   = 64 << 10
 )
 
@@ -64,6 +64,17 @@ func (o *outputs) keep() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ring = o.idle
+}
+
+// forget drops what came since the last run.
+func (o *outputs) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ring == o.idle {
+		o.idle.Discard()
+		o.idle = output.New(idleBytes, pumps)
+		o.ring = o.idle
+	}
 }
 
 // move reads once. full: the ring that a follower must read first.

@@ -14,6 +14,7 @@ import (
 type Spec struct {
 	ID       string            `json:"id"`
 	Language string            `json:"language"`
+	Kernel   string            `json:"kernel"` // of the image, instead of a driver of ours
 	Cwd      string            `json:"cwd"`
 	User     string            `json:"user"`
 	Env      map[string]string `json:"env"`
@@ -49,9 +50,9 @@ func newContext(t *Table, spec Spec) (*Context, error) {
 	if !proc.ValidID(spec.ID) {
 		return nil, invalid("id: need 1 to 64 of [A-Za-z0-9_-]")
 	}
-	driver, ok := drivers.Of(spec.Language)
-	if !ok {
-		return nil, fault.New(fault.LanguageNotFound, "there is no driver for %q", spec.Language[:min(len(spec.Language), 64)])
+	driver, err := driverOf(spec)
+	if err != nil {
+		return nil, err
 	}
 	if err := proc.CheckEnv(spec.Env); err != nil {
 		return nil, err
@@ -67,6 +68,21 @@ func newContext(t *Table, spec Spec) (*Context, error) {
 		ID: spec.ID, language: spec.Language, cwd: spec.Cwd, userSpec: spec.User,
 		table: t, driver: driver, env: spec.Env, user: user, createdAt: time.Now(),
 	}, nil
+}
+
+func driverOf(spec Spec) (*drivers.Driver, error) {
+	if spec.Kernel != "" {
+		driver, err := drivers.Jupyter(spec.Kernel)
+		if err != nil {
+			return nil, fault.Of(err, "finding this program")
+		}
+		return driver, nil
+	}
+	driver, ok := drivers.Of(spec.Language)
+	if !ok {
+		return nil, fault.New(fault.LanguageNotFound, "there is no driver for %q", spec.Language[:min(len(spec.Language), 64)])
+	}
+	return driver, nil
 }
 
 // newRun makes one that waits.

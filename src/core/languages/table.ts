@@ -1,4 +1,3 @@
-import { SandboxError } from '../../errors.ts'
 import { type Language, shell } from './language.ts'
 import { compilerError, javaError, nodeError, oldNodeError, pythonError, rubyError, shellError } from './tracebacks.ts'
 
@@ -138,13 +137,7 @@ export const LANGUAGES: Language[] = [
 
 export const DEFAULT_LANGUAGE = 'python'
 
-/** Trims, lower-cases and resolves aliases; absent or empty is Python. LANGUAGE_UNAVAILABLE for one that this server has no way to run. */
-export function requireLanguage(asked: string | undefined): Language {
-  const name = asked?.trim().toLowerCase() || DEFAULT_LANGUAGE
-  const language = LANGUAGES.find((candidate) => candidate.name === name || candidate.aliases?.includes(name))
-  if (language) return language
-  throw new SandboxError(
-    'LANGUAGE_UNAVAILABLE',
-    `"${name.slice(0, 64)}" is not a language this server can run; it knows ${LANGUAGES.map((known) => known.name).join(', ')}`,
-  )
+/** By its name or an alias, in lower case. */
+export function findLanguage(name: string): Language | undefined {
+  return LANGUAGES.find((candidate) => candidate.name === name || candidate.aliases?.includes(name))
 }
