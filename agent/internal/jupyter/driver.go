@@ -20,9 +20,6 @@ const (
 	endWithin = 2 * time.Second
 	// idleWithin is how long the last broadcasts of a run may come after its reply.
 	idleWithin = 10 * time.Second
-	// An interrupt that comes before the kernel is at the code may be lost on it.
-	interruptAgain = 300 * time.Millisecond
-	interruptTries = 5
 )
 
 type driver struct {
@@ -116,9 +113,9 @@ func (d *driver) serve() error {
 type execution struct {
 	drivers.Request
 	id            string // of the message
-	busy, idle    bool
-	replied       bool
+	idle, replied bool
 	failed, wrong bool
+	interrupts    interrupter
 }
 
 // run executes code to its end. It fails when this driver is to end.
@@ -138,43 +135,11 @@ func (d *driver) run(r drivers.Request) error {
 		<-d.kernel.ended
 		return d.endAs(d.kernel.state)
 	}
-	again := time.NewTicker(interruptAgain)
-	defer again.Stop()
-	var late <-chan time.Time
-	tries, interrupted := 0, false
-	for !e.idle || !e.replied {
-		select {
-		case m := <-d.kernel.published:
-			if err := d.publish(e, m); err != nil {
-				return err
-			}
-		case m := <-d.kernel.replies:
-			if m.parent == id && m.Type == "execute_reply" {
-				e.reply(m.content)
-				late = time.After(idleWithin)
-			}
-		case <-d.interrupts:
-			tries, interrupted = interruptTries, true
-			if e.busy {
-				d.kernel.interrupt()
-			}
-		case <-again.C:
-			if tries > 0 && e.busy && !e.replied {
-				tries--
-				d.kernel.interrupt()
-			}
-		case <-late:
-			e.idle = true
-		case <-d.gone:
-			d.kernel.shutdown(endWithin)
-			return nil
-		case <-d.kernel.ended:
-			d.drain(e)
-			return d.endAs(d.kernel.state)
-		}
+	if over, err := d.follow(e); over || err != nil {
+		return err
 	}
 	if e.wrong && !e.failed {
-		if err := d.events.write(e.silentError(interrupted)); err != nil {
+		if err := d.events.write(e.silentError()); err != nil {
 			return err
 		}
 	}
@@ -185,9 +150,43 @@ func (d *driver) run(r drivers.Request) error {
 	return d.events.write(endEvent{"end", r.ID, code})
 }
 
+// follow waits for the end of a run. over: the agent has gone, and the kernel with it.
+func (d *driver) follow(e *execution) (over bool, err error) {
+	var late <-chan time.Time
+	for !e.idle || !e.replied {
+		select {
+		case m := <-d.kernel.published:
+			if err := d.publish(e, m); err != nil {
+				return false, err
+			}
+		case m := <-d.kernel.replies:
+			if m.parent == e.id && m.Type == "execute_reply" {
+				e.reply(m.content)
+				late = time.After(idleWithin)
+			}
+		case <-d.interrupts:
+			e.interrupts.ask()
+		case <-e.interrupts.due:
+			e.interrupts.sent()
+			if !e.replied {
+				d.kernel.interrupt()
+			}
+		case <-late:
+			e.idle = true
+		case <-d.gone:
+			d.kernel.shutdown(endWithin)
+			return true, nil
+		case <-d.kernel.ended:
+			d.drain(e)
+			return false, d.endAs(d.kernel.state)
+		}
+	}
+	return false, nil
+}
+
 // silentError is for a kernel that says that something was wrong, and not what: it does so after an interrupt, too.
-func (e *execution) silentError(interrupted bool) errorEvent {
-	if interrupted {
+func (e *execution) silentError() errorEvent {
+	if e.interrupts.asked {
 		return errorEvent{"error", e.ID, "KeyboardInterrupt", "", nil}
 	}
 	return errorEvent{"error", e.ID, "ExecutionAborted", "the kernel did not run it", nil}
@@ -235,7 +234,9 @@ func (d *driver) publish(e *execution, m *message) error {
 			State string `json:"execution_state"`
 		}
 		_ = json.Unmarshal(m.content, &status)
-		e.busy = e.busy || status.State == "busy"
+		if status.State == "busy" {
+			e.interrupts.begun()
+		}
 		e.idle = e.idle || status.State == "idle"
 	case "stream":
 		d.print(m)
