@@ -26,7 +26,11 @@ export const ContextId = Type.String({
 })
 
 export const cwd = (description: string) =>
-  Type.String({ pattern: '^(/[^\\u0000]*)?$', 'x-max-bytes': 4096, description: `${description} At most 4,096 bytes.` })
+  Type.String({
+    pattern: '^(/[^\\u0000]*)?$',
+    'x-max-bytes': 4096,
+    description: `${description} Absolute: it begins with \`/\`. At most 4,096 bytes.`,
+  })
 
 export const path = (description: string) =>
   Type.String({ pattern: WITHOUT_NUL, 'x-max-bytes': 4096, description: `${description} At most 4,096 bytes.` })

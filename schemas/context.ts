@@ -18,7 +18,9 @@ export const Context = Type.Object(
   {
     context_id: ContextId,
     language: Type.String({ description: 'The language that it runs.' }),
-    version: Type.String({ description: 'Version of the language; empty while it starts.' }),
+    version: Type.String({
+      description: 'Version of the interpreter (of Node for TypeScript), as it says itself; empty while it starts.',
+    }),
     cwd: Type.String({ description: 'Folder that its interpreter was started in.' }),
     user: Type.String({ description: 'Who runs it.' }),
     state: StringEnum(['starting', 'idle', 'busy', 'dead'], {

@@ -5,7 +5,7 @@ export const FileSystemAction = Type.Object(
   {
     action: StringEnum(['list', 'read', 'write', 'delete'], {
       description:
-        '`list` a folder; `read` a file; `write` a file whole, at once, with the folders above it; `delete` a file or a folder with all in it. A stopped sandbox is not woken: its files can be listed, read and written, not deleted.',
+        '`list` a folder; `read` a file; `write` a file whole, at once, with the folders above it; `delete` a file or a folder with all in it. A stopped sandbox is not woken: its files can be listed (which reads all that is below the folder), read and written, not deleted.',
       'x-error': 'UNSUPPORTED_ACTION',
     }),
     path: Type.Optional(

@@ -6,7 +6,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   INVALID_REQUEST: 'The request is malformed',
   ROUTE_NOT_FOUND: 'Not Found',
   METHOD_NOT_ALLOWED: 'Method Not Allowed',
-  PAYLOAD_TOO_LARGE: 'The request body is larger than the server takes; send less, or raise the limit',
+  PAYLOAD_TOO_LARGE: 'The request body is larger than the server takes; send less, and what is large as a file',
   UNSUPPORTED_MEDIA_TYPE: 'Send the body as content-type application/json',
   HEADERS_TOO_LARGE: 'The request line and headers are larger than the server takes',
   HOST_NOT_ALLOWED: 'This server is not "evil.example"; call it as localhost, or add the name to K2_ALLOWED_HOSTS',

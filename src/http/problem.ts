@@ -18,7 +18,7 @@ const EXPECTED = new Set<ErrorCode>(['SHUTTING_DOWN', 'SERVER_BUSY', 'SANDBOX_LI
 const FRAMEWORK: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_BODY_TOO_LARGE: [
     'PAYLOAD_TOO_LARGE',
-    'The request body is larger than the server takes; send less, or raise the limit',
+    'The request body is larger than the server takes; send less, and what is large as a file',
   ],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type application/json'],
   FST_ERR_CTP_INVALID_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type application/json'],

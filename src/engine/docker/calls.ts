@@ -131,6 +131,9 @@ function translate(operation: Operation, thrown: unknown, name: string | undefin
       options,
     )
   }
+  if (operation === 'image.inspect' && status === 400) {
+    return new SandboxError('TEMPLATE_INVALID', `template ${name ?? ''} is not an image name for the engine`, options)
+  }
   if (operation === 'container.start') {
     return new SandboxError(
       'SANDBOX_START_FAILED',

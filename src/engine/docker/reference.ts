@@ -34,7 +34,7 @@ export function parseReference(reference: string): ImageReference {
 
 function canonicalName(name: string): string | null {
   const [first = '', ...others] = name.split('/')
-  const hasHost = others.length > 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase())
+  const hasHost = others.length > 0 && (/[.:]/.test(first) || first === 'localhost')
   const host = hasHost ? first : 'docker.io'
   const path = hasHost ? others : [first, ...others]
   if (!HOST.test(host) || !path.every((component) => COMPONENT.test(component))) return null

@@ -23,6 +23,8 @@ test.for([
   '',
   ' ',
   'UPPER',
+  'UPPER/x',
+  'K2data/sandbox-base',
   'a b',
   'a:',
   ':a',
