@@ -73,7 +73,8 @@ export const Settings = Type.Object({
   MAX_TIMEOUT: Type.Integer({
     default: 86400,
     minimum: 1,
-    description: 'Most seconds a create or set_timeout may ask for.',
+    description:
+      'Most seconds a create or set_timeout may ask for. Below the default timeout that is built in, it becomes the default.',
   }),
   DEFAULT_CPUS: Type.Number({ default: 1, minimum: 0.05, description: 'Cores of a sandbox.' }),
   MAX_CPUS: Type.Number({ default: 0, minimum: 0, description: "Most cores a create may ask for; 0: the machine's." }),
