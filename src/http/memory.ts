@@ -28,6 +28,16 @@ export function callOptions(reply: FastifyReply, budget: MemoryBudget): { signal
   return { signal: clientGone(reply), memory: leaseFor(reply, budget) }
 }
 
+/** A slow reader of an answer that comes as it happens has so much waiting for it, and copies of it (see MemoryBudget). */
+const LIVE_BYTES = 1024 * 1024
+
+/** The same for an answer that comes as it happens; SERVER_BUSY when there is no room for another reader. */
+export function liveOptions(reply: FastifyReply, budget: MemoryBudget): { signal: AbortSignal } {
+  const { signal, memory } = callOptions(reply, budget)
+  if (!memory.take(LIVE_BYTES)) throw busy()
+  return { signal }
+}
+
 /** A lease that lasts until the answer was written or cut. */
 function leaseFor(reply: FastifyReply, budget: MemoryBudget): MemoryLease {
   const lease = budget.lease()

@@ -3,9 +3,8 @@ import { ExecutionEvent } from '../../schemas/live.ts'
 import { Ref } from '../../schemas/typebox.ts'
 import type { CallOptions, CodeEnd, CodeResult, LogLine, OnRunEvent, RunCode } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
-import { clientGone } from '../http/client-gone.ts'
 import { answerLive, liveType } from '../http/live-answer.ts'
-import { callOptions } from '../http/memory.ts'
+import { callOptions, liveOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { timestamp } from '../http/timestamp.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
@@ -33,7 +32,7 @@ export async function codeRoutes(app: TypedApp, { code, memory, heartbeatMs }: C
     const run = toCode(request.body)
     const type = liveType(request)
     if (type === null) return codeAnswer(await code.run(id, run, callOptions(reply, memory)))
-    const signal = clientGone(reply)
+    const { signal } = liveOptions(reply, memory)
     return answerLive<ExecutionEvent>(request, reply, { type, heartbeatMs }, async (send) => {
       const events = new LiveEvents(send, 'utf-8')
       await events.end(await code.follow(id, run, events.take, { signal }))
@@ -136,5 +135,12 @@ const runCode = operation({
     },
   },
   live: { event: ExecutionEvent, examples: LIVE_EXAMPLES },
-  errors: [...RUN_ERRORS, 'CONTEXT_NOT_FOUND', 'CONTEXT_LIMIT_REACHED', 'LANGUAGE_UNAVAILABLE', 'PERMISSION_DENIED'],
+  errors: [
+    ...RUN_ERRORS,
+    'CONTEXT_NOT_FOUND',
+    'CONTEXT_LIMIT_REACHED',
+    'LANGUAGE_UNAVAILABLE',
+    'PERMISSION_DENIED',
+    'SERVER_BUSY',
+  ],
 })

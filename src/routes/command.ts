@@ -3,9 +3,8 @@ import { ExecutionEvent } from '../../schemas/live.ts'
 import { Ref } from '../../schemas/typebox.ts'
 import type { CallOptions, CommandResult, OnRunEvent, RunCommand, RunEnd } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
-import { clientGone } from '../http/client-gone.ts'
 import { answerLive, liveType } from '../http/live-answer.ts'
-import { callOptions } from '../http/memory.ts'
+import { callOptions, liveOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { USAGE } from './examples.ts'
@@ -32,7 +31,7 @@ export async function commandRoutes(
     const command = toCommand(request.body)
     const type = liveType(request)
     if (type === null) return commandAnswer(await commands.run(id, command, callOptions(reply, memory)), encoding)
-    const signal = clientGone(reply)
+    const { signal } = liveOptions(reply, memory)
     return answerLive<ExecutionEvent>(request, reply, { type, heartbeatMs }, async (send) => {
       const events = new LiveEvents(send, encoding)
       await events.end(await commands.follow(id, command, events.take, { signal }))
@@ -97,5 +96,5 @@ const runCommand = operation({
     },
   },
   live: { event: ExecutionEvent, examples: { stdout: LIVE_EXAMPLES.stdout, end: LIVE_EXAMPLES.end } },
-  errors: RUN_ERRORS,
+  errors: [...RUN_ERRORS, 'SERVER_BUSY'],
 })

@@ -166,6 +166,26 @@ test('a client that takes nothing for too long has left', async () => {
   await expect(answer.text()).rejects.toThrow()
 })
 
+test('there is room for so many live answers, and one more is refused', async () => {
+  const enough = Promise.withResolvers<void>()
+  const follow: Follow = async (_id, _command, onEvent) => {
+    await onEvent(START)
+    await enough.promise
+    return COMMAND
+  }
+  await using server = await serve(follow, { bufferBytes: 2 << 20 })
+  const open = [await server.ask('text/event-stream'), await server.ask('application/x-ndjson')]
+  expect(asProblem(await read(await server.ask('text/event-stream')))).toMatchObject({
+    status: 503,
+    code: 'SERVER_BUSY',
+  })
+  expect((await server.ask('*/*')).status).toBe(200)
+  enough.resolve()
+  for (const answer of open) expect(answer.status).toBe(200)
+  await Promise.all(open.map((answer) => answer.text()))
+  await expect.poll(async () => (await server.ask('text/event-stream')).status).toBe(200)
+})
+
 async function flood(onEvent: OnRunEvent, signal: AbortSignal | undefined): Promise<void> {
   const block = Buffer.alloc(1 << 20, 'x')
   for (let sent = 0; sent < 1000 && !signal?.aborted; sent++) await onEvent(stdout(block))
