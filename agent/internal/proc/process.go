@@ -83,6 +83,7 @@ func (p *Process) Status() Status {
 	s := Status{
 		ID: p.ID, PID: p.pid, Argv: p.argv, Cwd: p.spec.Cwd, User: p.spec.User, State: "running",
 		StartedAt: p.startedAt.UnixMilli(), OutputBytes: size, DroppedBytes: dropped,
+		Label: p.spec.Label, KeepAlive: p.spec.KeepAlive,
 	}
 	if !p.finished {
 		s.WallSeconds = time.Since(p.startedAt).Seconds()

@@ -32,6 +32,8 @@ type Spec struct {
 	BufferBytes int               `json:"buffer_bytes"`
 	DrainMs     *int64            `json:"drain_ms"`
 	KeepMs      *int64            `json:"keep_ms"`
+	Label       string            `json:"label"`
+	KeepAlive   bool              `json:"keep_alive"`
 
 	// Of the interpreter of a context: what it gets as descriptors 3 and up, and what makes of its outputs the pumps that read
 	// and close them, instead of those into a ring of its own. It is in no list, and its id can't be asked for.
@@ -46,6 +48,7 @@ const (
 	maxTimeoutMs                        = 30 * 24 * 3_600_000
 	maxArgs, maxEnv                     = 4096, 4096
 	maxArgBytes                         = 128<<10 - 1 // MAX_ARG_STRLEN of the kernel
+	maxLabelBytes                       = 1024
 )
 
 // Start starts a process as its user. On success the process is in the table until it is finished and forgotten.
@@ -124,6 +127,9 @@ func (s *Spec) check() error {
 	}
 	if s.KeepMs != nil && (*s.KeepMs < 0 || *s.KeepMs > maxKeepMs) {
 		return invalid("keep_ms: need 0 to %d", maxKeepMs)
+	}
+	if len(s.Label) > maxLabelBytes {
+		return invalid("label: longer than %d bytes", maxLabelBytes)
 	}
 	return nil
 }

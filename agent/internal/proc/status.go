@@ -25,6 +25,8 @@ type Status struct {
 	OutputBytes     int64    `json:"output_bytes"`
 	DroppedBytes    int64    `json:"dropped_bytes"`
 	Leftovers       int      `json:"leftovers"`
+	Label           string   `json:"label,omitempty"`
+	KeepAlive       bool     `json:"keep_alive,omitempty"`
 	// Of a run in a context only.
 	ContextID string `json:"context_id,omitempty"`
 	StateLost bool   `json:"state_lost,omitempty"`
