@@ -1,3 +1,4 @@
+import { Bytes } from './bytes.ts'
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
 import { Context, ContextCreate, ContextDeleted, ContextList } from './context.ts'
@@ -7,7 +8,16 @@ import { Health, Message, Readiness } from './health.ts'
 import { LanguageInfo, LanguageList } from './language.ts'
 import { ExecutionEvent } from './live.ts'
 import { Problem } from './problem.ts'
-import { ProcessInfo, ProcessList } from './process.ts'
+import {
+  ProcessCreate,
+  ProcessDeleted,
+  ProcessInfo,
+  ProcessInputRequest,
+  ProcessList,
+  ProcessOutput,
+  ProcessSignalRequest,
+  TerminalSize,
+} from './process.ts'
 import {
   DeleteResponse,
   Resources,
@@ -22,6 +32,7 @@ import {
 /** Every schema with an `$id`, each after those it refers to. The root app adds them in this order. */
 export const allSchemas = [
   Problem,
+  Bytes,
   Message,
   Health,
   Readiness,
@@ -52,6 +63,12 @@ export const allSchemas = [
   FileSystemAction,
   FileInfo,
   FileSystemResponse,
+  TerminalSize,
+  ProcessCreate,
   ProcessInfo,
   ProcessList,
+  ProcessSignalRequest,
+  ProcessInputRequest,
+  ProcessOutput,
+  ProcessDeleted,
 ]

@@ -6,6 +6,11 @@ import { Nullable, Ref, type Static, StringEnum, Type } from './typebox.ts'
 
 const kind = <const T extends string>(...types: T[]) => StringEnum(types, { description: 'What happened.' })
 
+const Offset = Type.Integer({
+  description:
+    'Where to go on after this event: the `offset` of the output route of the process. As Server-Sent Events also the `id`.',
+})
+
 const StartEvent = Type.Object(
   {
     type: kind('start'),
@@ -22,6 +27,7 @@ const OutputEvent = Type.Object(
     type: kind('stdout', 'stderr'),
     text: Type.String({ description: 'What was written, cut anywhere but inside a character, in `encoding`.' }),
     timestamp: Type.Number({ description: 'When it was written, in unix seconds.' }),
+    offset: Offset,
   },
   { description: 'The program printed something.' },
 )
@@ -31,6 +37,7 @@ const ResultEvent = Type.Object(
     type: kind('result'),
     result: Ref(Result),
     update: Type.Boolean({ description: 'It replaces what was displayed under its `display_id`.' }),
+    offset: Offset,
   },
   { description: 'The code displayed something.' },
 )
@@ -39,8 +46,9 @@ const DroppedEvent = Type.Object(
   {
     type: kind('dropped'),
     bytes: Type.Integer({ description: 'How many.' }),
+    offset: Offset,
   },
-  { description: 'Output is missing here: it was overwritten while the connection to the sandbox was lost.' },
+  { description: 'Output is missing here: it was overwritten before it was read.' },
 )
 
 const ErrorEvent = Type.Object(

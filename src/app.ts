@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { allSchemas } from '../schemas/all.ts'
 import { Type } from '../schemas/typebox.ts'
 import type { TypedApp } from './http/app-type.ts'
+import { boundBodies } from './http/body-deadline.ts'
 import { serveDocs } from './http/docs.ts'
 import { finishBeforeClose } from './http/graceful-close.ts'
 import { guardOrigins } from './http/guard.ts'
@@ -24,6 +25,8 @@ import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
+import { type ProcessInputRoutesOptions, processInputRoutes } from './routes/process-input.ts'
+import { type ProcessOutputRoutesOptions, processOutputRoutes } from './routes/process-output.ts'
 import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
 import { rootRoutes } from './routes/root.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
@@ -38,7 +41,8 @@ export interface Deps {
   contexts: ContextRoutesOptions['contexts']
   languages: LanguageRoutesOptions['languages']
   files: FilesystemRoutesOptions['files']
-  processes: ProcessRoutesOptions['processes']
+  processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes']
+  processOutput: ProcessOutputRoutesOptions['output']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -74,6 +78,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
   guardOrigins(app, config)
   const memory = new MemoryBudget({ limitBytes: config.bufferBytes })
   boundMemory(app, memory, config)
+  boundBodies(app, config)
   const { heartbeatMs } = config
   answerUnknownRoutes(app)
   parseJsonBodies(app)
@@ -96,6 +101,8 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
       memory,
     })
     await api.register(processRoutes, { processes: deps.processes })
+    await api.register(processInputRoutes, { processes: deps.processes })
+    await api.register(processOutputRoutes, { output: deps.processOutput, memory, heartbeatMs })
   })
   await app.ready()
   return app

@@ -6,6 +6,7 @@ import type {
   ProcessReason,
   ProcessStatus,
   RunEvent,
+  TerminalSize,
 } from './types.ts'
 
 /**
@@ -81,9 +82,17 @@ export function readStatus(value: unknown): ProcessStatus {
     outputBytes: count(json, 'output_bytes'),
     droppedBytes: count(json, 'dropped_bytes'),
     leftovers: count(json, 'leftovers'),
+    label: optionalText(json, 'label', 1024),
+    keepAlive: json.keep_alive === true,
+    pty: json.pty === null || json.pty === undefined ? null : readTerminalSize(json.pty),
     contextId: optionalText(json, 'context_id', 64),
     stateLost: json.state_lost === true,
   }
+}
+
+function readTerminalSize(value: unknown): TerminalSize {
+  const json = object(value, 'pty')
+  return { cols: count(json, 'cols'), rows: count(json, 'rows') }
 }
 
 const CONTEXT_STATES: ReadonlySet<string> = new Set<AgentContext['state']>(['starting', 'idle', 'busy', 'dead'])

@@ -22,6 +22,7 @@ import type {
   ProcessStatus,
   StartProcess,
   StartRun,
+  TerminalSize,
 } from './types.ts'
 
 export interface ConnectOptions extends CallOptions {
@@ -147,6 +148,14 @@ export class AgentClient {
 
   getProcess(id: string, options: CallOptions = {}): Promise<ProcessStatus> {
     return processes.getProcess(this.#session, id, options)
+  }
+
+  waitForProcess(id: string, waitMs: number, options: CallOptions = {}): Promise<ProcessStatus> {
+    return processes.waitForProcess(this.#session, id, waitMs, options)
+  }
+
+  resizeTerminal(id: string, size: TerminalSize, options: CallOptions = {}): Promise<void> {
+    return processes.resizeTerminal(this.#session, id, size, options)
   }
 
   signalProcess(id: string, name: string, options: CallOptions & { scope?: 'group' | 'process' } = {}): Promise<void> {

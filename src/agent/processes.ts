@@ -3,10 +3,13 @@ import { readKilled, readStatus, readStatuses } from './answers.ts'
 import { OutputReader } from './output-reader.ts'
 import { requestJson, requestNothing } from './requests.ts'
 import type { AgentSession } from './session.ts'
-import type { CallOptions, OutputStream, ProcessStatus, StartProcess } from './types.ts'
+import type { CallOptions, OutputStream, ProcessStatus, StartProcess, TerminalSize } from './types.ts'
 
 /** 300 finished and running processes with long command lines. */
 const LIST_LIMIT_BYTES = 16 * 1024 * 1024
+
+/** Longer than it was asked to wait the agent may take. */
+const ANSWER_MARGIN_MS = 15_000
 
 const processPath = (id: string) => `/v1/processes/${encodeURIComponent(id)}`
 
@@ -48,6 +51,26 @@ export function listProcesses(session: AgentSession, { signal }: CallOptions): P
 
 export function getProcess(session: AgentSession, id: string, { signal }: CallOptions): Promise<ProcessStatus> {
   return requestJson(session, 'GET', processPath(id), { signal }, readStatus)
+}
+
+/** Its status once it has ended, or after the time as it stands. */
+export function waitForProcess(
+  session: AgentSession,
+  id: string,
+  waitMs: number,
+  { signal }: CallOptions,
+): Promise<ProcessStatus> {
+  const path = `${processPath(id)}/wait?timeout_ms=${waitMs}`
+  return requestJson(session, 'GET', path, { signal, timeoutMs: waitMs + ANSWER_MARGIN_MS }, readStatus)
+}
+
+export function resizeTerminal(
+  session: AgentSession,
+  id: string,
+  { cols, rows }: TerminalSize,
+  { signal }: CallOptions,
+): Promise<void> {
+  return requestNothing(session, 'POST', `${processPath(id)}/resize`, { signal, body: { cols, rows } })
 }
 
 export function signalProcess(
@@ -101,6 +124,9 @@ function toWire(request: StartProcess, follow: boolean): object {
     buffer_bytes: request.bufferBytes,
     drain_ms: request.drainMs,
     keep_ms: request.keepMs,
+    label: request.label,
+    keep_alive: request.keepAlive,
+    pty: request.pty,
     follow,
     time: request.time ?? false,
   }

@@ -23,13 +23,28 @@ const LONGEST_PAUSE_MS = 1000
  * process is started once. AGENT_UNAVAILABLE when the connection does not come back in time or the sandbox was restarted in
  * between. The signal ends the following; the process runs on until it is killed.
  */
-export async function runToEnd(
+export function runToEnd(
   link: AgentLink,
   request: StartProcess | StartRun,
   options: RunOptions,
 ): Promise<ProcessStatus> {
-  const { signal, resumeMs = 30_000 } = options
-  const run = new Run(request, options)
+  return followOver(link, new Run(request, options), options)
+}
+
+/** The same for what was started before: from an offset of its output on. PROCESS_NOT_FOUND. */
+export function followToEnd(
+  link: AgentLink,
+  { id, offset }: { id: string; offset: number },
+  options: RunOptions,
+): Promise<ProcessStatus> {
+  return followOver(link, new Run({ id, offset }, options), options)
+}
+
+async function followOver(
+  link: AgentLink,
+  run: Run,
+  { signal, resumeMs = 30_000 }: RunOptions,
+): Promise<ProcessStatus> {
   let client = await link.client({ signal })
   const { bootId } = client
   let pauseMs = FIRST_PAUSE_MS
@@ -67,16 +82,20 @@ async function reopen(link: AgentLink, deadline: number, signal: AbortSignal | u
 
 /** How far one process has been followed. */
 class Run {
-  readonly #request: StartProcess | StartRun
+  readonly #request: StartProcess | StartRun | { id: string; offset: number }
   readonly #options: RunOptions
   /** `unknown`: a start was sent, and the connection was lost before an answer. */
   #start: 'not sent' | 'unknown' | 'confirmed' = 'not sent'
   #told = false
   offset = 0
 
-  constructor(request: StartProcess | StartRun, options: RunOptions) {
+  constructor(request: StartProcess | StartRun | { id: string; offset: number }, options: RunOptions) {
     this.#request = request
     this.#options = options
+    if ('offset' in request) {
+      this.#start = 'confirmed'
+      this.offset = request.offset
+    }
   }
 
   async follow(client: AgentClient): Promise<ProcessStatus> {
@@ -101,7 +120,7 @@ class Run {
     if (this.#start === 'not sent') return this.#startNow(client)
     const resumed = await this.#resume(client)
     if (resumed !== null) return resumed
-    if (this.#start === 'confirmed') throw restarted()
+    if (this.#start === 'confirmed') throw this.#told ? restarted() : neverThere(this.#request.id)
     try {
       return await this.#startNow(client)
     } catch (error) {
@@ -115,22 +134,31 @@ class Run {
   async #startNow(client: AgentClient): Promise<OutputStream> {
     this.#start = 'unknown'
     const options = { signal: this.#options.signal }
+    if ('offset' in this.#request) throw neverThere(this.#request.id)
     if ('contextId' in this.#request) return await client.startRun(this.#request, options)
     const { output } = await client.startProcess(this.#request, options)
     return output
   }
 
+  get #withTime(): boolean {
+    return 'offset' in this.#request || (this.#request.time ?? false)
+  }
+
   /** null when the agent does not know the process. */
   async #resume(client: AgentClient): Promise<OutputStream | null> {
     const { signal } = this.#options
-    const { id, time = false } = this.#request
+    const { id } = this.#request
     try {
-      return await client.followOutput(id, this.offset, { signal, time })
+      return await client.followOutput(id, this.offset, { signal, time: this.#withTime })
     } catch (error) {
       if (error instanceof SandboxError && error.code === 'PROCESS_NOT_FOUND') return null
       throw error
     }
   }
+}
+
+function neverThere(id: string): SandboxError {
+  return new SandboxError('PROCESS_NOT_FOUND', `no process "${id}": it was never started, or ended too long ago`)
 }
 
 function restarted(): SandboxError {

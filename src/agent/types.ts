@@ -50,8 +50,18 @@ export interface StartProcess {
   bufferBytes?: number | undefined
   drainMs?: number | undefined
   keepMs?: number | undefined
+  /** Ours, told in every status. At most 1,024 bytes. */
+  label?: string | undefined
+  keepAlive?: boolean | undefined
+  /** It gets a terminal of this size: `stdin` and both outputs are that. */
+  pty?: TerminalSize | undefined
   /** Also `time` events. */
   time?: boolean | undefined
+}
+
+export interface TerminalSize {
+  cols: number
+  rows: number
 }
 
 /** A context to be made: an interpreter with state (agent/README.md, "Contexts"). */
@@ -126,6 +136,11 @@ export interface ProcessStatus {
   droppedBytes: number
   /** Processes of it that outlived its main process. */
   leftovers: number
+  /** As it was started. */
+  label: string | null
+  keepAlive: boolean
+  /** null: it has no terminal. */
+  pty: TerminalSize | null
   /** Of a run: its context, and whether that lost its state with it or before it. */
   contextId: string | null
   stateLost: boolean

@@ -1,14 +1,11 @@
 import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
-import { SandboxError } from '../errors.ts'
 import { OutputBuffer } from '../lib/output-buffer.ts'
-import type { ExecutionOptions, Executions, ProgramExecution } from './executions.ts'
+import type { ExecutionOptions, Executions } from './executions.ts'
 import { LiveOutput } from './live-output.ts'
 import type { CallOptions, CommandResult, OnRunEvent, RunCommand, RunEnd } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import { outputLimitWithin } from './output-limit.ts'
-
-/** Linux takes at most 128 KiB as one argument (MAX_ARG_STRLEN), its NUL included. */
-const LONGEST_ARGUMENT_BYTES = 128 * 1024 - 1
+import { explainMissingShell, shellCommand } from './shell-command.ts'
 
 /** Shell commands, run to their end. */
 export class Commands {
@@ -59,20 +56,4 @@ export class Commands {
     const { droppedBytes, stateLost: _, ...end } = ended
     return { ...end, truncated: droppedBytes > 0 }
   }
-}
-
-function shellCommand(command: string): Pick<ProgramExecution, 'argv' | 'script'> {
-  if (Buffer.byteLength(command) <= LONGEST_ARGUMENT_BYTES) return { argv: ['/bin/sh', '-c', command] }
-  return { argv: ['/bin/sh', '{script}'], script: { name: 'command.sh', content: command } }
-}
-
-function explainMissingShell(error: unknown): never {
-  if (error instanceof SandboxError && error.code === 'COMMAND_NOT_FOUND') {
-    throw new SandboxError(
-      'COMMAND_NOT_FOUND',
-      'the image of this sandbox has no /bin/sh, so it cannot run shell commands; use an image with a shell',
-      { cause: error },
-    )
-  }
-  throw error
 }

@@ -10,10 +10,12 @@ import { Contexts } from './contexts.ts'
 import { Executions } from './executions.ts'
 import { Expiry } from './expiry.ts'
 import { Files } from './files.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { Kernels } from './kernels.ts'
 import { LanguagesOf } from './languages-of.ts'
 import { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
+import { ProcessOutput } from './process-output.ts'
 import { Processes } from './processes.ts'
 import { Programs } from './programs.ts'
 import { reconcile } from './reconcile.ts'
@@ -41,6 +43,7 @@ export interface Core {
   languages: LanguagesOf
   files: Files
   processes: Processes
+  processOutput: ProcessOutput
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
@@ -59,6 +62,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
+  const keepAlive = new KeepAlive({ live, activity })
   const executions = new Executions({ registry, live, activity, log })
   const programs = new Programs({ executions, live, registry })
   const kernels = new Kernels({ executions, live, registry })
@@ -90,19 +94,21 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     contexts,
     languages,
     files: new Files({ registry, live, activity, engine, rules }),
-    processes: new Processes({ registry, live }),
+    processes: new Processes({ registry, live, activity, keepAlive }),
+    processOutput: new ProcessOutput({ registry, live, activity }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
       await reconcile(reconciled, { signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
-      takeOver({ registry, live, log })
+      takeOver({ registry, live, keepAlive, log })
     },
     async close(withinMs) {
       expiry.close()
       await watch.close()
       await executions.close()
+      keepAlive.close()
       await removals.settle(withinMs)
       removals.close()
       live.close()

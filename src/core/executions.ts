@@ -152,7 +152,8 @@ export class Executions {
   }
 }
 
-function toProcess(record: SandboxRecord, id: string, execution: ProgramExecution): StartProcess {
+/** What the agent is asked to start, with the sandbox's own where the call has nothing. */
+export function toProcess(record: SandboxRecord, id: string, execution: ProgramExecution): StartProcess {
   return {
     id,
     argv: execution.argv,
@@ -192,16 +193,21 @@ async function abortedWithin(signal: AbortSignal, withinMs: number): Promise<voi
   if (!signal.aborted) await sleep(withinMs, undefined, { signal }).catch(() => undefined)
 }
 
-function toEnded(status: ProcessStatus): Ended {
+/** How a process ended that has. */
+export function toEnded(status: ProcessStatus): Ended {
   return {
     processId: status.id,
     exitCode: status.exitCode ?? -1,
     reason: status.reason ?? 'exited',
     signal: status.signal,
-    usage: { cpuSeconds: status.cpuSeconds, peakMemoryBytes: status.peakMemoryBytes, wallSeconds: status.wallSeconds },
+    usage: usageOf(status),
     droppedBytes: status.droppedBytes,
     stateLost: status.stateLost,
     startedAt: status.startedAt,
     finishedAt: status.endedAt ?? status.startedAt,
   }
+}
+
+export function usageOf({ cpuSeconds, peakMemoryBytes, wallSeconds }: ProcessStatus): Usage {
+  return { cpuSeconds, peakMemoryBytes, wallSeconds }
 }

@@ -12,9 +12,12 @@ export class LiveOutput {
   #timestampMs = Date.now()
   #error: CodeError | null = null
   #truncated = false
+  /** Of the run's output: where it goes on after the latest event. */
+  #offset: number
 
-  constructor(onEvent: OnRunEvent) {
+  constructor(onEvent: OnRunEvent, offset = 0) {
     this.#onEvent = onEvent
+    this.#offset = offset
   }
 
   /** What the code itself failed with. */
@@ -38,11 +41,19 @@ export class LiveOutput {
         return
       case 'stdout':
       case 'stderr':
+        this.#offset += event.bytes.length
         if (event.type === 'stderr') this.#stderr.write(event.bytes, this.#timestampMs)
-        return this.#onEvent({ type: event.type, bytes: event.bytes, timestampMs: this.#timestampMs })
+        return this.#onEvent({
+          type: event.type,
+          bytes: event.bytes,
+          timestampMs: this.#timestampMs,
+          offset: this.#offset,
+        })
       case 'dropped':
-        return this.#onEvent(event)
+        this.#offset += event.sizeBytes
+        return this.#onEvent({ ...event, offset: this.#offset })
       case 'event':
+        this.#offset += event.sizeBytes
         return this.#takeEvent(event.event)
     }
   }
@@ -61,6 +72,7 @@ export class LiveOutput {
     }
     const { data, main, displayId, update, truncated } = event
     if (truncated.length > 0) this.#truncated = true
-    return this.#onEvent({ type: 'result', display: { data, main, displayId, truncated }, update })
+    const display = { data, main, displayId, truncated }
+    return this.#onEvent({ type: 'result', display, update, offset: this.#offset })
   }
 }

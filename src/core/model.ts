@@ -2,6 +2,7 @@
  * The domain's own types: what routes (and later other facades) hand to the core and get back.
  * Times are milliseconds, sizes bytes unless the name says otherwise; `null` means "none".
  */
+import type { TerminalSize } from '../agent/types.ts'
 import type { Network, Resources } from '../engine/types.ts'
 import type { MemoryLease } from '../lib/memory-budget.ts'
 
@@ -190,12 +191,12 @@ export interface CodeResult extends CodeEnd {
 /** What happens in a run, as it happens. `start` comes first, once. */
 export type RunEvent =
   | { type: 'start'; processId: string; startedAt: number; language: string | null; contextId: string | null }
-  /** Bytes as they were written, cut anywhere. */
-  | { type: 'stdout' | 'stderr'; bytes: Uint8Array; timestampMs: number }
+  /** Bytes as they were written, cut anywhere. `offset`, here and below: where the output goes on after it. */
+  | { type: 'stdout' | 'stderr'; bytes: Uint8Array; timestampMs: number; offset: number }
   /** `update`: instead of what was displayed under its displayId. */
-  | { type: 'result'; display: Display; update: boolean }
+  | { type: 'result'; display: Display; update: boolean; offset: number }
   /** So many bytes of output are missing here. */
-  | { type: 'dropped'; sizeBytes: number }
+  | { type: 'dropped'; sizeBytes: number; offset: number }
 
 /** Takes events in order. The run waits for a promise that it returns, and is slowed down by it. */
 export type OnRunEvent = (event: RunEvent) => void | Promise<void>
@@ -218,16 +219,61 @@ export interface FileEntry {
   target: string | null
 }
 
+export interface StartedProcess {
+  /** For the shell; not together with `argv`. Neither, with `pty`: an interactive shell. */
+  command?: string | undefined
+  argv?: string[] | undefined
+  cwd?: string | undefined
+  envs?: Record<string, string> | undefined
+  user?: string | undefined
+  /** It gets a standard input that can be written to. */
+  stdin?: boolean | undefined
+  pty?: TerminalSize | undefined
+  timeoutMs?: number | undefined
+  tag?: string | undefined
+  /** The sandbox counts as used while it runs. */
+  keepAlive?: boolean | undefined
+  /** Most output that is kept, the latest. */
+  bufferBytes?: number | undefined
+}
+
+/** In characters. */
+export type { TerminalSize } from '../agent/types.ts'
+
 export interface RunningProcess {
   id: string
   pid: number
   command: string
   cwd: string
   user: string
+  tag: string | null
+  keepAlive: boolean
+  pty: TerminalSize | null
+  /** Of a run of code. */
+  contextId: string | null
   state: 'running' | 'exited'
   startedAt: number
   endedAt: number | null
   exitCode: number | null
   signal: string | null
   reason: Reason | null
+  /** null while it runs. */
+  usage: Usage | null
+  outputBytes: number
+  droppedBytes: number
+}
+
+/** Which output of a process. */
+export type OutputStreams = 'both' | 'stdout' | 'stderr'
+
+/** What a process printed from an offset on, as far as it is there. */
+export interface OutputPart {
+  stdout: Uint8Array
+  stderr: Uint8Array
+  nextOffset: number
+  /** Of what was asked for: no longer there. */
+  droppedBytes: number
+  /** It has ended, and nothing follows. */
+  complete: boolean
+  process: RunningProcess
 }

@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../../schemas/problem.ts'
+import { preferredType } from './preferred-type.ts'
 import { logProblem, toError, toProblem } from './problem.ts'
 
 export const LIVE_TYPES = ['text/event-stream', 'application/x-ndjson'] as const
@@ -12,22 +13,17 @@ const AHEAD_BYTES = 64 * 1024
 
 export interface LiveEvent {
   type: string
+  /** Where a reader goes on after it; the `id` of a Server-Sent Event. */
+  offset?: number
 }
 
 /** How events are sent. Await what `send` returns, if anything: the client is slow. */
 export type Send<Event extends LiveEvent> = (event: Event) => void | Promise<void>
 
-/** How the client wants it, by its Accept (RFC 9110, 12.5.1): null unless it prefers events to one JSON document. */
-export function liveType({ headers: { accept = '' } }: FastifyRequest): LiveType | null {
-  let best: { type: string; quality: number } = { type: 'application/json', quality: 0 }
-  for (const range of accept.toLowerCase().split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim())
-    if (type !== 'application/json' && !isLive(type)) continue
-    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
-    const quality = weight === undefined ? 1 : Number(weight)
-    if (quality > best.quality) best = { type, quality }
-  }
-  return isLive(best.type) ? best.type : null
+/** How the client wants it: null unless it prefers events to one JSON document. */
+export function liveType(request: Pick<FastifyRequest, 'headers'>): LiveType | null {
+  const type = preferredType(request, ['application/json', ...LIVE_TYPES])
+  return type === 'application/json' ? null : type
 }
 
 /**
@@ -91,9 +87,7 @@ const HEARTBEAT: Record<LiveType, string> = {
 
 function encode(type: LiveType, event: LiveEvent): string {
   const json = JSON.stringify(event)
-  return type === 'text/event-stream' ? `event: ${event.type}\ndata: ${json}\n\n` : `${json}\n`
-}
-
-function isLive(type: string): type is LiveType {
-  return (LIVE_TYPES as readonly string[]).includes(type)
+  if (type === 'application/x-ndjson') return `${json}\n`
+  const id = event.offset === undefined ? '' : `id: ${event.offset}\n`
+  return `${id}event: ${event.type}\ndata: ${json}\n\n`
 }

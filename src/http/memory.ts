@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SandboxError } from '../errors.ts'
 import type { MemoryBudget, MemoryLease } from '../lib/memory-budget.ts'
 import { clientGone } from './client-gone.ts'
+import { hasRawBody } from './raw-body.ts'
 
 /** Bodies up to this size are not worth counting: the cap on connections bounds them. */
 const SMALL_BODY_BYTES = 64 * 1024
@@ -13,6 +14,7 @@ const SMALL_BODY_BYTES = 64 * 1024
  */
 export function boundMemory(app: FastifyInstance, budget: MemoryBudget, { stalledMs }: { stalledMs: number }): void {
   app.addHook('onRequest', async (request, reply) => {
+    if (hasRawBody(request)) return
     const bytes = announcedBytes(request)
     if (bytes <= SMALL_BODY_BYTES || bytes > request.routeOptions.bodyLimit) return
     if (!leaseFor(reply, budget).take(bytes)) throw busy()

@@ -1,6 +1,7 @@
 /** The document: OpenAPI 3.1, made from the routes' schemas. */
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import { Bytes } from '../../schemas/bytes.ts'
 import { Problem } from '../../schemas/problem.ts'
 import { ERROR_STATUS, type ErrorCode, SandboxError } from '../errors.ts'
 import { ERROR_SENTENCES } from './error-sentences.ts'
@@ -36,7 +37,7 @@ export async function documentRoutes(app: FastifyInstance, { title, description,
 
 interface Media {
   schema: unknown
-  examples?: Record<string, { value: unknown }>
+  examples?: Record<string, { summary?: string; value: unknown }>
 }
 interface DocumentedResponse {
   description: string
@@ -56,12 +57,16 @@ function finishPath(item: PathItem): void {
     const notes = operation[NOTES]
     if (!notes) continue
     delete operation[NOTES]
+    if (notes.rawBody) {
+      operation.requestBody ??= { content: {} }
+      operation.requestBody.content['application/octet-stream'] = bytesOf(notes.rawBody)
+    }
     if (operation.requestBody) {
       operation.requestBody.required = !notes.bodyOptional
       addExamples(operation.requestBody.content['application/json'], notes.requestExamples)
     }
-    const { 200: answer } = operation.responses
-    if (!answer) continue
+    const answer: DocumentedResponse = operation.responses[200] ?? { description: '', content: {} }
+    if (notes.rawAnswer) answer.content[notes.rawAnswer.type] = bytesOf(notes.rawAnswer.description)
     answer.description = 'Done.'
     answer.headers = { 'x-request-id': REQUEST_ID }
     addExamples(answer.content['application/json'], notes.answerExamples)
@@ -72,6 +77,14 @@ function finishPath(item: PathItem): void {
       ...Object.fromEntries(errors),
       default: { ...problemResponse(['INTERNAL']), description: 'Any other failure.' },
     }
+  }
+}
+
+/** OpenAPI 3.1, 4.8.14: bytes as they are have no JSON type. */
+function bytesOf(description: string): Media {
+  return {
+    schema: { $ref: `#/components/schemas/${Bytes.$id}` },
+    examples: { bytes: { summary: description, value: '' } },
   }
 }
 

@@ -18,27 +18,35 @@ export interface Operation {
   params?: TSchema
   querystring?: TSchema
   body?: TSchema
+  /** The body may also be, or without `body` is, a stream of bytes. What they are. */
+  rawBody?: string
+  /** The 200 answer is also, or without `answer` is, a stream of bytes. What they are, and of which type. */
+  rawAnswer?: { type: string; description: string }
   /** A request without a body is the same as one with `{}`. */
   bodyOptional?: boolean
   requestExamples?: Examples
   /** Of the 200 answer. */
-  answer: TSchema
-  answerExamples: Examples
+  answer?: TSchema
+  answerExamples?: Examples
   /** Its 200 answer also comes as events, when the client asks for it: the schema of one, and examples of them. */
   live?: { event: TSchema; examples: Examples }
   /** Failures of its own; those that every operation has are added. */
   errors: ErrorCode[]
 }
 
-type RouteSchema<O extends Operation> = Pick<O, Extract<keyof O, 'params' | 'querystring' | 'body'>> & {
-  response: { 200: O['answer'] }
-}
+type RouteSchema<O extends Operation> = Pick<
+  O,
+  Extract<keyof O, 'params' | 'querystring' | (O extends { rawBody: string } ? never : 'body')>
+> &
+  (O extends { rawAnswer: object } ? object : { response: { 200: O['answer'] } })
 
 /** What openapi.ts needs and Fastify does not know; travels in the route's schema and is taken out of the document. */
 export interface OperationNotes {
   requestExamples: Examples | undefined
-  answerExamples: Examples
+  answerExamples: Examples | undefined
   bodyOptional: boolean
+  rawBody: string | undefined
+  rawAnswer: Operation['rawAnswer']
   live: Operation['live']
   /** Error codes by status, in order. */
   errors: Record<string, ErrorCode[]>
@@ -63,11 +71,13 @@ const WITH_BODY: ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
  * lists each status, see openapi.ts. One serialiser per status and route would make the start three times as long.
  */
 export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
-  const errors = byStatus([...spec.errors, ...ALWAYS, ...(spec.body ? WITH_BODY : [])])
+  const errors = byStatus([...spec.errors, ...ALWAYS, ...(spec.body || spec.rawBody ? WITH_BODY : [])])
   const notes: OperationNotes = {
     requestExamples: spec.requestExamples,
     answerExamples: spec.answerExamples,
     bodyOptional: spec.bodyOptional ?? false,
+    rawBody: spec.rawBody,
+    rawAnswer: spec.rawAnswer,
     live: spec.live,
     errors,
   }
@@ -78,9 +88,9 @@ export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
     description: spec.description,
     ...(spec.params && { params: spec.params }),
     ...(spec.querystring && { querystring: spec.querystring }),
-    ...(spec.body && { body: spec.body }),
+    ...(spec.body && { body: spec.rawBody ? { content: { 'application/json': { schema: spec.body } } } : spec.body }),
     response: {
-      200: spec.answer,
+      ...(spec.answer && { 200: spec.answer }),
       default: { ...Ref(Problem), description: 'Any other failure.' },
     },
     [NOTES]: notes,

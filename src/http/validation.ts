@@ -53,6 +53,7 @@ function createAjv(schemas: Schemas, options: Options): Ajv {
   })
   // Formats occur in answers only, which Ajv never sees the values of.
   ajv.addFormat('date-time', true)
+  ajv.addFormat('binary', true)
   for (const schema of Object.values(schemas)) ajv.addSchema(schema)
   return ajv
 }

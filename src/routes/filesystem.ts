@@ -6,9 +6,8 @@ import { SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
-import { validationFailed } from '../http/validation-error.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
-import { decodeBase64 } from './decode-base64.ts'
+import { decodeContent } from './decode-content.ts'
 import { encodeBytes } from './execution-answer.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
@@ -44,7 +43,7 @@ export async function filesystemRoutes(app: TypedApp, options: FilesystemRoutesO
       case 'write': {
         if (!body.path) throw new SandboxError('PATH_REQUIRED', 'Path and content are required')
         if (body.content === undefined) throw new SandboxError('INVALID_REQUEST', 'Path and content are required')
-        await files.write(id, body.path, decodeContent(body.content, body.encoding), call)
+        await files.write(id, body.path, decodeContent(body.content, body.encoding, 'content'), call)
         return { ...NOTHING, message: 'File written successfully' }
       }
       case 'delete':
@@ -66,17 +65,6 @@ function readAnswer(bytes: Uint8Array, encoding: 'utf-8' | 'base64'): FileSystem
     throw new SandboxError('FILE_NOT_TEXT', 'The file is not UTF-8 text; read it with encoding base64')
   }
   return { ...NOTHING, content: encodeBytes(bytes, encoding), encoding }
-}
-
-function decodeContent(content: string, encoding: FileSystemAction['encoding']): Uint8Array {
-  if (encoding !== 'base64') return Buffer.from(content, 'utf8')
-  const bytes = decodeBase64(content)
-  if (!bytes) {
-    throw validationFailed([
-      { loc: ['body', 'content'], msg: 'value is not base64 with padding (RFC 4648 section 4)', type: 'value_error' },
-    ])
-  }
-  return bytes
 }
 
 const accessFiles = operation({

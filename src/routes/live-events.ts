@@ -18,6 +18,8 @@ export class LiveEvents {
   readonly #encoding: Encoding
   readonly #text = { stdout: new TextChunks(), stderr: new TextChunks() }
   #timestampMs = 0
+  /** After the latest event. */
+  #offset = 0
 
   constructor(send: Send<ExecutionEvent>, encoding: Encoding) {
     this.#send = send
@@ -37,14 +39,22 @@ export class LiveEvents {
       case 'stdout':
       case 'stderr': {
         this.#timestampMs = event.timestampMs
-        const base64 = this.#encoding === 'base64'
-        const text = base64 ? encodeBytes(event.bytes, 'base64') : this.#text[event.type].write(event.bytes)
-        return this.#output(event.type, text)
+        this.#offset = event.offset
+        if (this.#encoding === 'base64') return this.#output(event.type, encodeBytes(event.bytes, 'base64'))
+        const text = this.#text[event.type]
+        return this.#output(event.type, text.write(event.bytes), text.pendingBytes)
       }
       case 'result':
-        return this.#send({ type: 'result', result: resultAnswer(event.display), update: event.update })
+        this.#offset = event.offset
+        return this.#send({
+          type: 'result',
+          result: resultAnswer(event.display),
+          update: event.update,
+          offset: event.offset,
+        })
       case 'dropped':
-        return this.#send({ type: 'dropped', bytes: event.sizeBytes })
+        this.#offset = event.offset
+        return this.#send({ type: 'dropped', bytes: event.sizeBytes, offset: event.offset })
     }
   }
 
@@ -64,8 +74,10 @@ export class LiveEvents {
     })
   }
 
-  #output(type: 'stdout' | 'stderr', text: string): void | Promise<void> {
-    if (text !== '') return this.#send({ type, text, timestamp: this.#timestampMs / 1000 })
+  /** `pendingBytes`: of a character whose rest is still to come; a reader goes on before them. */
+  #output(type: 'stdout' | 'stderr', text: string, pendingBytes = 0): void | Promise<void> {
+    if (text === '') return
+    return this.#send({ type, text, timestamp: this.#timestampMs / 1000, offset: this.#offset - pendingBytes })
   }
 }
 
@@ -80,11 +92,12 @@ export const LIVE_EXAMPLES: Record<string, ExecutionEvent> = {
     language: 'python',
     context_id: 'default-python',
   },
-  stdout: { type: 'stdout', text: '42\n', timestamp: 1_768_469_400.123 },
+  stdout: { type: 'stdout', text: '42\n', timestamp: 1_768_469_400.123, offset: 3 },
   result: {
     type: 'result',
     result: resultAnswer({ data: { 'text/plain': '42' }, main: true, displayId: null, truncated: [] }),
     update: false,
+    offset: 3,
   },
   error: { type: 'error', error: { name: 'KeyError', value: "'x'", traceback: null } },
   end: {

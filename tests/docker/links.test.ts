@@ -3,6 +3,7 @@ import { describeCode } from '../support/behaviour/code.ts'
 import { describeCommands } from '../support/behaviour/commands.ts'
 import { describeFiles } from '../support/behaviour/files.ts'
 import { describeLifecycle } from '../support/behaviour/lifecycle.ts'
+import { describeProcesses } from '../support/behaviour/processes.ts'
 import { LINKS, useServer } from '../support/live.ts'
 
 describe.each(LINKS)('over the %s link', (link) => {
@@ -17,4 +18,5 @@ describe.each(LINKS)('over the %s link', (link) => {
   describe('commands', () => describeCommands(live))
   describe('files', () => describeFiles(live))
   describe('code', () => describeCode(live))
+  describe('processes', () => describeProcesses(live))
 })

@@ -5,7 +5,13 @@ import type { CommandExecution, CommandResponse } from '../../schemas/command.ts
 import type { FileSystemAction, FileSystemResponse } from '../../schemas/filesystem.ts'
 import type { ExecutionEvent } from '../../schemas/live.ts'
 import type { Problem } from '../../schemas/problem.ts'
-import type { ProcessList } from '../../schemas/process.ts'
+import type {
+  ProcessCreate,
+  ProcessInfo,
+  ProcessInputRequest,
+  ProcessList,
+  ProcessOutput,
+} from '../../schemas/process.ts'
 import type { SandboxAction, SandboxCreate, SandboxList, SandboxResponse } from '../../schemas/sandbox.ts'
 import type { LiveType } from '../../src/http/live-answer.ts'
 import { readEvents } from './read-events.ts'
@@ -130,6 +136,45 @@ export class Api {
   async names(id: string, path?: string): Promise<string[]> {
     const { files } = await this.files(id, { action: 'list', ...(path === undefined ? {} : { path }) })
     return (files ?? []).map((file) => file.name)
+  }
+
+  startProcess(id: string, request: ProcessCreate): Promise<ProcessInfo> {
+    return this.json('POST', `/sandboxes/${id}/processes`, request)
+  }
+
+  /** How a process ended, when it has within half a minute. */
+  async ended(id: string, processId: string): Promise<ProcessInfo> {
+    const process: ProcessInfo = await this.json('GET', `/sandboxes/${id}/processes/${processId}/wait?timeout=30`)
+    expect(process.state).toBe('exited')
+    return process
+  }
+
+  type(id: string, processId: string, data: string, more: Partial<ProcessInputRequest> = {}): Promise<ProcessInfo> {
+    return this.json('POST', `/sandboxes/${id}/processes/${processId}/stdin`, { data, ...more })
+  }
+
+  processOutput(id: string, processId: string, query = ''): Promise<ProcessOutput> {
+    return this.json('GET', `/sandboxes/${id}/processes/${processId}/output${query}`)
+  }
+
+  /** The events of a process's output, as they come. Whoever stops reading has left. */
+  async *followProcess(
+    id: string,
+    processId: string,
+    query = '',
+    { accept = 'application/x-ndjson', headers = {} }: { accept?: LiveType; headers?: Record<string, string> } = {},
+  ): AsyncGenerator<ExecutionEvent, void, undefined> {
+    const leave = new AbortController()
+    const response = await fetch(`${this.#url()}/sandboxes/${id}/processes/${processId}/output${query}`, {
+      headers: { accept, ...headers },
+      signal: leave.signal,
+    })
+    if (response.status !== 200) throw new Error(`answered ${response.status}: ${await response.text()}`)
+    try {
+      yield* readEvents(response, accept)
+    } finally {
+      leave.abort()
+    }
   }
 
   processes(id: string): Promise<ProcessList> {

@@ -19,9 +19,11 @@ export async function* readEvents(response: Response, type: LiveType): AsyncGene
 
 function parseServerSent(block: string): ExecutionEvent | null {
   if (block.startsWith(':')) return null
-  const { name, data } = /^event: (?<name>\S+)\ndata: (?<data>.*)$/.exec(block)?.groups ?? {}
+  const { id, name, data } = /^(?:id: (?<id>\d+)\n)?event: (?<name>\S+)\ndata: (?<data>.*)$/.exec(block)?.groups ?? {}
   if (data === undefined) throw new Error(`no event: ${block.slice(0, 200)}`)
   const event = JSON.parse(data) as ExecutionEvent
   if (event.type !== name) throw new Error(`an event called ${name} is of type ${event.type}`)
+  const offset = 'offset' in event ? String(event.offset) : undefined
+  if (id !== offset) throw new Error(`an event has the id ${id} and the offset ${offset}`)
   return event
 }

@@ -45,6 +45,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"GET /v1/processes":                s.listProcesses,
 		"GET /v1/processes/{id}":           s.getProcess,
 		"DELETE /v1/processes/{id}":        s.deleteProcess,
+		"GET /v1/processes/{id}/wait":      s.waitProcess,
 		"GET /v1/processes/{id}/output":    s.output,
 		"POST /v1/processes/{id}/stdin":    s.stdin,
 		"POST /v1/processes/{id}/signal":   s.signal,

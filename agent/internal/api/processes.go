@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"k2sandbox.dev/agent/internal/fault"
 	"k2sandbox.dev/agent/internal/output"
@@ -13,6 +14,7 @@ type execution interface {
 	Status() proc.Status
 	Follow(offset int64, withTime bool) (*output.Follower, bool)
 	Kill(reason string) proc.Killed
+	Done() <-chan struct{}
 }
 
 // execution finds either, or fails with PROCESS_NOT_FOUND.
@@ -64,6 +66,34 @@ func (s *server) getProcess(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.execution(r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	writeJSON(w, http.StatusOK, p.Status())
+	return nil
+}
+
+const maxWaitMs = 600_000
+
+// waitProcess answers when it has ended, or with how it stands after the time.
+func (s *server) waitProcess(w http.ResponseWriter, r *http.Request) error {
+	q, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	timeoutMs, err := q.number("timeout_ms", maxWaitMs, 0, maxWaitMs)
+	if err != nil {
+		return err
+	}
+	p, err := s.execution(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Duration(timeoutMs) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+	case <-timer.C:
+	case <-r.Context().Done():
+		return nil
 	}
 	writeJSON(w, http.StatusOK, p.Status())
 	return nil

@@ -57,6 +57,9 @@ func (r *Run) Follow(offset int64, withTime bool) (*output.Follower, bool) {
 	return r.ring.Follow(offset, withTime)
 }
 
+// Done is closed when it has ended.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
 // Kill ends it, and waits for that for a while. Idempotent.
 func (r *Run) Kill(reason string) proc.Killed {
 	r.context.stop(r, reason)

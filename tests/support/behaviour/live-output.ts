@@ -3,6 +3,7 @@ import type { CodeExecution } from '../../../schemas/code.ts'
 import type { CommandExecution } from '../../../schemas/command.ts'
 import type { ExecutionEvent } from '../../../schemas/live.ts'
 import { type Live, useSandbox } from '../live.ts'
+import { textOf } from '../text-of.ts'
 import { waitFor } from '../wait-for.ts'
 
 const MIB = 1024 * 1024
@@ -193,8 +194,4 @@ export function describeLiveOutput(live: Live): void {
     const pattern = command.replace(/^(.)/, '[$1]').replaceAll('.', '\\.')
     return Number(await live.api.output(box.id, `pgrep -fc '${pattern}' || true`))
   }
-}
-
-function textOf(events: ExecutionEvent[], type: 'stdout' | 'stderr'): string {
-  return events.map((event) => (event.type === type ? event.text : '')).join('')
 }

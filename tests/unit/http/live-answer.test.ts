@@ -8,7 +8,7 @@ import { asProblem } from '../../support/api.ts'
 import { buildTestApp, type Changes, COMMAND, ID } from './stand-ins.ts'
 
 const START = { type: 'start', processId: 'p1', startedAt: 0, language: null, contextId: null } as const
-const stdout = (bytes: Uint8Array) => ({ type: 'stdout', bytes, timestampMs: 1500 }) as const
+const stdout = (bytes: Uint8Array) => ({ type: 'stdout', bytes, timestampMs: 1500, offset: 9 }) as const
 
 type Follow = NonNullable<NonNullable<Changes['commands']>['follow']>
 
@@ -61,10 +61,10 @@ test('each form as it is on the wire, with headers that keep intermediaries from
     vary: 'accept',
   })
   const blocks = (await answer.text()).split('\n\n')
-  expect(blocks[1]).toBe('event: stdout\ndata: {"type":"stdout","text":"hi","timestamp":1.5}')
+  expect(blocks[1]).toBe('id: 9\nevent: stdout\ndata: {"type":"stdout","text":"hi","timestamp":1.5,"offset":9}')
   expect(blocks).toHaveLength(4)
   const lines = (await (await server.ask('application/x-ndjson')).text()).split('\n')
-  expect(lines[1]).toBe('{"type":"stdout","text":"hi","timestamp":1.5}')
+  expect(lines[1]).toBe('{"type":"stdout","text":"hi","timestamp":1.5,"offset":9}')
   expect(lines.map((line) => line && JSON.parse(line).type)).toEqual(['start', 'stdout', 'end', ''])
 })
 

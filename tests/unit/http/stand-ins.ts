@@ -5,6 +5,7 @@ import type {
   CodeResult,
   CommandResult,
   FileEntry,
+  OutputPart,
   RunningProcess,
   Sandbox,
 } from '../../../src/core/model.ts'
@@ -90,12 +91,28 @@ export const PROCESS: RunningProcess = {
   command: 'sleep 1',
   cwd: '/home/user',
   user: 'user',
+  tag: null,
+  keepAlive: false,
+  pty: null,
+  contextId: null,
   state: 'running',
   startedAt: 0,
   endedAt: null,
   exitCode: null,
   signal: null,
   reason: null,
+  usage: null,
+  outputBytes: 0,
+  droppedBytes: 0,
+}
+
+const OUTPUT: OutputPart = {
+  stdout: Buffer.from('out\n'),
+  stderr: Buffer.alloc(0),
+  nextOffset: 4,
+  droppedBytes: 0,
+  complete: false,
+  process: PROCESS,
 }
 
 function onlyKnown(id: string): Sandbox {
@@ -139,7 +156,20 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       write: async () => {},
       remove: async () => {},
     },
-    processes: { list: async () => [PROCESS], get: async () => PROCESS },
+    processes: {
+      start: async () => PROCESS,
+      list: async () => [PROCESS],
+      get: async () => PROCESS,
+      wait: async () => PROCESS,
+      signal: async () => PROCESS,
+      resize: async () => PROCESS,
+      remove: async () => {},
+      writeStdin: async () => {},
+    },
+    processOutput: {
+      read: async () => OUTPUT,
+      follow: async () => ({ ...COMMAND, error: null, stateLost: false }),
+    },
     health: { engineAvailable: () => true, info: { name: 'docker', version: '20.10.24', link: 'dial' } },
     ...changes,
   }
