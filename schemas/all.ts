@@ -1,8 +1,20 @@
-import { Bytes } from './bytes.ts'
+import { Bytes, FileForm } from './bytes.ts'
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
 import { Context, ContextCreate, ContextDeleted, ContextList } from './context.ts'
 import { Usage } from './execution.ts'
+import {
+  ArchiveUnpacked,
+  FileAttributesRequest,
+  FileCopyRequest,
+  FileDeleted,
+  FileMatches,
+  FileMoveRequest,
+  FilesWritten,
+  FolderCreateRequest,
+  GrepRequest,
+  GrepResponse,
+} from './file.ts'
 import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
 import { LanguageInfo, LanguageList } from './language.ts'
@@ -28,11 +40,13 @@ import {
   SandboxList,
   SandboxResponse,
 } from './sandbox.ts'
+import { WatchEvent } from './watch.ts'
 
 /** Every schema with an `$id`, each after those it refers to. The root app adds them in this order. */
 export const allSchemas = [
   Problem,
   Bytes,
+  FileForm,
   Message,
   Health,
   Readiness,
@@ -63,6 +77,17 @@ export const allSchemas = [
   FileSystemAction,
   FileInfo,
   FileSystemResponse,
+  FileDeleted,
+  FilesWritten,
+  FolderCreateRequest,
+  FileMoveRequest,
+  FileCopyRequest,
+  FileAttributesRequest,
+  FileMatches,
+  GrepRequest,
+  GrepResponse,
+  WatchEvent,
+  ArchiveUnpacked,
   TerminalSize,
   ProcessCreate,
   ProcessInfo,

@@ -49,6 +49,9 @@ export const FileInfo = Type.Object(
     gid: Type.Integer({ description: 'Numeric group.' }),
     target: Nullable(Type.String(), { description: 'Where a symlink points, as it is written; null for all else.' }),
     name_base64: Nullable(Type.String(), { description: "The name's bytes when they are not UTF-8, else null." }),
+    etag: Nullable(Type.String(), {
+      description: 'Names this version of it, for If-Match and If-None-Match; another after each change.',
+    }),
   },
   { $id: 'FileInfo', description: 'One entry of a folder.' },
 )

@@ -145,6 +145,12 @@ export const Settings = Type.Object({
     maximum: 256,
     description: 'Largest file, in MiB, that the filesystem endpoint reads or writes.',
   }),
+  MAX_UPLOAD_MB: Type.Integer({
+    default: 10240,
+    minimum: 1,
+    maximum: 1_048_576,
+    description: 'Largest upload of raw bytes to a running sandbox, in MiB: a file, or an archive with what is in it.',
+  }),
   BUFFER_MB: Type.Integer({
     default: 256,
     minimum: 16,

@@ -19,9 +19,14 @@ import { answerWithProblems } from './http/problem.ts'
 import { serverOptions } from './http/server-options.ts'
 import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
+import { type ArchiveRoutesOptions, archiveRoutes } from './routes/archive.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
+import { type FileContentRoutesOptions, fileContentRoutes } from './routes/file-content.ts'
+import { type FileTreeRoutesOptions, fileTreeRoutes } from './routes/file-tree.ts'
+import { type FileUploadRoutesOptions, fileUploadRoutes } from './routes/file-upload.ts'
+import { type FileWatchRoutesOptions, fileWatchRoutes } from './routes/file-watch.ts'
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
@@ -41,6 +46,11 @@ export interface Deps {
   contexts: ContextRoutesOptions['contexts']
   languages: LanguageRoutesOptions['languages']
   files: FilesystemRoutesOptions['files']
+  fileContents: FileContentRoutesOptions['contents'] &
+    FileTreeRoutesOptions['contents'] &
+    FileUploadRoutesOptions['contents']
+  fileTree: FileTreeRoutesOptions['tree'] & FileWatchRoutesOptions['tree']
+  archives: ArchiveRoutesOptions['archives']
   processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes']
   processOutput: ProcessOutputRoutesOptions['output']
   health: HealthRoutesOptions['health']
@@ -100,6 +110,11 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
       fileBodyLimitBytes: config.fileBodyLimitBytes,
       memory,
     })
+    await api.register(fileContentRoutes, { contents: deps.fileContents })
+    await api.register(fileUploadRoutes, { contents: deps.fileContents })
+    await api.register(fileTreeRoutes, { contents: deps.fileContents, tree: deps.fileTree })
+    await api.register(fileWatchRoutes, { tree: deps.fileTree, memory, heartbeatMs })
+    await api.register(archiveRoutes, { archives: deps.archives })
     await api.register(processRoutes, { processes: deps.processes })
     await api.register(processInputRoutes, { processes: deps.processes })
     await api.register(processOutputRoutes, { output: deps.processOutput, memory, heartbeatMs })

@@ -35,6 +35,7 @@ export interface Config {
     diskMb: number
     outputBytes: number
     fileBytes: number
+    uploadBytes: number
     bufferBytes: number
     sandboxes: number
     starts: number
@@ -190,6 +191,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       diskMb: settings.MAX_DISK_MB,
       outputBytes: settings.MAX_OUTPUT_KB * 1024,
       fileBytes: settings.MAX_FILE_MB * 1024 * 1024,
+      uploadBytes: settings.MAX_UPLOAD_MB * 1024 * 1024,
       bufferBytes: settings.BUFFER_MB * 1024 * 1024,
       sandboxes: settings.MAX_SANDBOXES,
       starts: settings.MAX_STARTS,

@@ -2,11 +2,16 @@ import type {
   AgentContext,
   AgentEntry,
   AgentInfo,
+  FileEventType,
+  GlobFound,
+  GrepFound,
+  GrepMatch,
   PreparedUser,
   ProcessReason,
   ProcessStatus,
   RunEvent,
   TerminalSize,
+  WatchEvent,
 } from './types.ts'
 
 /**
@@ -191,6 +196,7 @@ export function readEntry(value: unknown): AgentEntry {
     gid: count(json, 'gid'),
     mtime: time(json, 'mtime'),
     target: optionalText(json, 'target', 65_536),
+    etag: optionalText(json, 'etag', 128),
   }
 }
 
@@ -200,6 +206,82 @@ export function readEntries(value: unknown, limit: number): { entries: AgentEntr
   const entries = list(json, 'entries')
   if (entries.length > limit) throw new AnswerError('a listing has more entries than were asked for')
   return { entries: entries.map(readEntry), truncated: flag(json, 'truncated') }
+}
+
+export function readGlob(value: unknown, limit: number): GlobFound {
+  const { entries, truncated } = readEntries(value, limit)
+  return { entries, truncated, skipped: count(object(value, 'a listing'), 'skipped') }
+}
+
+const LINE_LIMIT = 8192
+const CONTEXT_LINES = 100
+
+export function readGrep(value: unknown, limit: number): GrepFound {
+  const json = object(value, 'a search')
+  const matches = list(json, 'matches')
+  if (matches.length > limit) throw new AnswerError('a search has more matches than were asked for')
+  return {
+    matches: matches.map(readMatch),
+    truncated: flag(json, 'truncated'),
+    filesSearched: count(json, 'files_searched'),
+    filesSkipped: count(json, 'files_skipped'),
+  }
+}
+
+function readMatch(value: unknown): GrepMatch {
+  const json = object(value, 'a match')
+  return {
+    path: text(json, 'path', 65_536),
+    pathBase64: optionalText(json, 'path_base64', 131_072),
+    line: count(json, 'line'),
+    column: count(json, 'column'),
+    text: text(json, 'text', LINE_LIMIT),
+    textTruncated: json.text_truncated === true,
+    before: lines(json, 'before'),
+    after: lines(json, 'after'),
+  }
+}
+
+function lines(json: Json, key: string): string[] {
+  return list(json, key)
+    .slice(0, CONTEXT_LINES)
+    .map((line) => string(line, key).slice(0, LINE_LIMIT))
+}
+
+export function readDigest(value: unknown): { digest: string; sizeBytes: number; etag: string | null } {
+  const json = object(value, 'a digest')
+  return {
+    digest: text(json, 'digest', 128),
+    sizeBytes: count(json, 'size'),
+    etag: optionalText(json, 'etag', 128),
+  }
+}
+
+const FILE_EVENTS: ReadonlySet<string> = new Set<FileEventType>(['create', 'write', 'remove', 'rename', 'attributes'])
+
+export function readWatchEvent(value: unknown): WatchEvent {
+  const json = object(value, 'an event of a watch')
+  const type = text(json, 'type', 16)
+  switch (type) {
+    case 'ready':
+      return { type, skipped: json.skipped === undefined ? 0 : count(json, 'skipped') }
+    case 'overflow':
+    case 'ping':
+      return { type }
+    case 'end':
+      return { type, reason: text(json, 'reason', 64) }
+  }
+  if (!FILE_EVENTS.has(type)) throw new AnswerError('type of an event is not one of the known')
+  const kind = optionalText(json, 'kind', 16)
+  if (kind !== null && !TYPES.has(kind)) throw new AnswerError('kind of an event is not one of the known')
+  return {
+    type: type as FileEventType,
+    path: text(json, 'path', 65_536),
+    pathBase64: optionalText(json, 'path_base64', 131_072),
+    from: optionalText(json, 'from', 65_536),
+    kind: kind as AgentEntry['type'] | null,
+    at: count(json, 'at'),
+  }
 }
 
 export function readUnpacked(value: unknown): { entries: number; sizeBytes: number } {

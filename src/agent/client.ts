@@ -16,13 +16,21 @@ import type {
   ByteRange,
   CallOptions,
   ContextSpec,
+  FileAttributes,
+  FileCondition,
   FileContent,
+  GlobFound,
+  GlobOptions,
+  GrepFound,
+  GrepOptions,
   OutputStream,
   PreparedUser,
   ProcessStatus,
   StartProcess,
   StartRun,
   TerminalSize,
+  WatchEvent,
+  WriteOptions,
 } from './types.ts'
 
 export interface ConnectOptions extends CallOptions {
@@ -206,7 +214,7 @@ export class AgentClient {
     path: AgentPath,
     user: string,
     body: Uint8Array | Readable,
-    options: CallOptions & { mode?: number | undefined } = {},
+    options: WriteOptions = {},
   ): Promise<AgentEntry> {
     return files.writeFile(this.#session, path, user, body, options)
   }
@@ -228,8 +236,50 @@ export class AgentClient {
     return files.move(this.#session, from, to, user, options)
   }
 
-  remove(path: AgentPath, user: string, options: CallOptions & { recursive?: boolean } = {}): Promise<void> {
+  remove(
+    path: AgentPath,
+    user: string,
+    options: CallOptions & FileCondition & { recursive?: boolean } = {},
+  ): Promise<void> {
     return files.remove(this.#session, path, user, options)
+  }
+
+  copy(
+    from: string,
+    to: string,
+    user: string,
+    options: CallOptions & { overwrite?: boolean } = {},
+  ): Promise<AgentEntry> {
+    return files.copy(this.#session, from, to, user, options)
+  }
+
+  setAttributes(
+    path: string,
+    user: string,
+    attributes: FileAttributes,
+    options: CallOptions = {},
+  ): Promise<AgentEntry> {
+    return files.setAttributes(this.#session, path, user, attributes, options)
+  }
+
+  digest(path: AgentPath, user: string, algorithm: 'sha256' | 'sha512', options: CallOptions = {}) {
+    return files.digest(this.#session, path, user, algorithm, options)
+  }
+
+  glob(path: AgentPath, user: string, wanted: GlobOptions, options: CallOptions = {}): Promise<GlobFound> {
+    return files.glob(this.#session, path, user, wanted, options)
+  }
+
+  grep(path: string, user: string, wanted: GrepOptions, options: CallOptions = {}): Promise<GrepFound> {
+    return files.grep(this.#session, path, user, wanted, options)
+  }
+
+  watch(
+    path: AgentPath,
+    user: string,
+    options: CallOptions & { recursive: boolean },
+  ): AsyncGenerator<WatchEvent, void, undefined> {
+    return files.watch(this.#session, path, user, options)
   }
 
   readTree(path: AgentPath, user: string, options: CallOptions = {}): Promise<AgentBody> {

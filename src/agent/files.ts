@@ -1,14 +1,43 @@
 import type { Readable } from 'node:stream'
-import { AnswerError, readEntries, readEntry, readUnpacked } from './answers.ts'
+import {
+  AnswerError,
+  readDigest,
+  readEntries,
+  readEntry,
+  readGlob,
+  readGrep,
+  readUnpacked,
+  readWatchEvent,
+} from './answers.ts'
+import { jsonLines } from './json-lines.ts'
 import { checked, encodePath, requestJson, requestNothing } from './requests.ts'
 import type { AgentSession } from './session.ts'
-import type { AgentBody, AgentEntry, AgentPath, ByteRange, CallOptions, FileContent } from './types.ts'
+import type {
+  AgentBody,
+  AgentEntry,
+  AgentPath,
+  ByteRange,
+  CallOptions,
+  FileAttributes,
+  FileCondition,
+  FileContent,
+  GlobFound,
+  GlobOptions,
+  GrepFound,
+  GrepOptions,
+  WatchEvent,
+  WriteOptions,
+} from './types.ts'
 
 /** Most of a listing's JSON for one entry: a name of 255 bytes, escaped, twice, and a link's target. */
 const ENTRY_LIMIT_BYTES = 4 * 1024
 const LIST_LIMIT_BYTES = 64 * 1024 * 1024
 /** Between the last byte of an upload and its answer: the agent may have to write all of it to a slow disk. */
 const WRITE_TIMEOUT_MS = 120_000
+
+/** Of what walks a tree or reads a large file whole: the caller's signal is the true limit. */
+const TREE_TIMEOUT_MS = 600_000
+const GREP_LIMIT_BYTES = 16 * 1024 * 1024
 
 const target = (path: AgentPath, user: string) => `path=${encodePath(path)}&user=${encodeURIComponent(user)}`
 
@@ -51,27 +80,43 @@ export async function readFile(
   user: string,
   { signal, range }: CallOptions & { range?: ByteRange | undefined },
 ): Promise<FileContent> {
-  const headers = range === undefined ? undefined : { range: `bytes=${range.start}-${range.end ?? ''}` }
-  const answer = await session.open('GET', `/v1/files/content?${target(path, user)}`, { signal, headers })
-  const sizeBytes = readSize(session, answer.headers['k2-file-size'])
-  const lengthBytes = readSize(session, answer.headers['content-length'])
-  const offset = answer.status === 206 ? (range?.start ?? 0) : 0
-  return { sizeBytes, offset, lengthBytes, body: answer.call }
+  const headers = range === undefined ? undefined : { range: rangeHeader(range) }
+  const {
+    status,
+    headers: got,
+    call,
+  } = await session.open('GET', `/v1/files/content?${target(path, user)}`, {
+    signal,
+    headers,
+  })
+  const partial = status === 206
+  const lengthBytes = readSize(session, got['content-length'])
+  return {
+    sizeBytes: readSize(session, got['k2-file-size']),
+    offset: partial ? readOffset(session, got['content-range']) : 0,
+    lengthBytes,
+    partial,
+    etag: readToken(got['k2-file-etag']),
+    mode: readNumber(got['k2-file-mode'], 8),
+    mtime: readNumber(got['k2-file-mtime'], 10),
+    body: call,
+  }
 }
 
-/** Atomic: the file has its old content or the new one. `mode`: 12 bits. A Readable stays the caller's. */
+/** Atomic: the file has its old content or the new one. A Readable stays the caller's. PRECONDITION_FAILED. */
 export async function writeFile(
   session: AgentSession,
   path: AgentPath,
   user: string,
   body: Uint8Array | Readable,
-  { signal, mode }: CallOptions & { mode?: number | undefined },
+  { signal, mode, owner, ...condition }: WriteOptions,
 ): Promise<AgentEntry> {
-  const query =
-    mode === undefined ? target(path, user) : `${target(path, user)}&mode=${mode.toString(8).padStart(4, '0')}`
+  const query = [target(path, user), conditionOf(condition)]
+  if (mode !== undefined) query.push(`&mode=${mode.toString(8).padStart(4, '0')}`)
+  if (owner !== undefined) query.push(`&owner=${encodeURIComponent(owner)}`)
   const value = await session.json(
     'PUT',
-    `/v1/files/content?${query}`,
+    `/v1/files/content?${query.join('')}`,
     { signal, body, timeoutMs: WRITE_TIMEOUT_MS },
     64 * 1024,
   )
@@ -102,13 +147,83 @@ export function remove(
   session: AgentSession,
   path: AgentPath,
   user: string,
-  { signal, recursive = false }: CallOptions & { recursive?: boolean },
+  { signal, recursive = false, ...condition }: CallOptions & FileCondition & { recursive?: boolean },
 ): Promise<void> {
-  const timeoutMs = WRITE_TIMEOUT_MS
-  return requestNothing(session, 'DELETE', `/v1/files?${target(path, user)}&recursive=${recursive ? 1 : 0}`, {
-    signal,
-    timeoutMs,
-  })
+  const query = `${target(path, user)}&recursive=${recursive ? 1 : 0}${conditionOf(condition)}`
+  return requestNothing(session, 'DELETE', `/v1/files?${query}`, { signal, timeoutMs: WRITE_TIMEOUT_MS })
+}
+
+/** A file, or a tree with its links as links. */
+export function copy(
+  session: AgentSession,
+  from: string,
+  to: string,
+  user: string,
+  { signal, overwrite = false }: CallOptions & { overwrite?: boolean },
+): Promise<AgentEntry> {
+  const request = { signal, timeoutMs: TREE_TIMEOUT_MS, body: { from, to, user, overwrite } }
+  return requestJson(session, 'POST', '/v1/files/copy', request, readEntry)
+}
+
+export function setAttributes(
+  session: AgentSession,
+  path: string,
+  user: string,
+  attributes: FileAttributes,
+  { signal }: CallOptions,
+): Promise<AgentEntry> {
+  const request = { signal, timeoutMs: TREE_TIMEOUT_MS, body: { path, user, ...attributes } }
+  return requestJson(session, 'POST', '/v1/files/attributes', request, readEntry)
+}
+
+/** Base64 of the content's digest. */
+export function digest(
+  session: AgentSession,
+  path: AgentPath,
+  user: string,
+  algorithm: 'sha256' | 'sha512',
+  { signal }: CallOptions,
+): Promise<{ digest: string; sizeBytes: number; etag: string | null }> {
+  const query = `${target(path, user)}&algorithm=${algorithm}`
+  return requestJson(session, 'GET', `/v1/files/digest?${query}`, { signal, timeoutMs: TREE_TIMEOUT_MS }, readDigest)
+}
+
+/** Sorted by the bytes of the paths. */
+export function glob(
+  session: AgentSession,
+  path: AgentPath,
+  user: string,
+  { pattern, limit, hidden }: GlobOptions,
+  { signal }: CallOptions,
+): Promise<GlobFound> {
+  const query = `${target(path, user)}&pattern=${encodePath(pattern)}&limit=${limit}&hidden=${hidden ? 1 : 0}`
+  const limitBytes = Math.min(LIST_LIMIT_BYTES, (limit + 1) * ENTRY_LIMIT_BYTES)
+  const request = { signal, timeoutMs: TREE_TIMEOUT_MS, limitBytes }
+  return requestJson(session, 'GET', `/v1/files/glob?${query}`, request, (value) => readGlob(value, limit))
+}
+
+export function grep(
+  session: AgentSession,
+  path: string,
+  user: string,
+  { ignoreCase, ...options }: GrepOptions,
+  { signal }: CallOptions,
+): Promise<GrepFound> {
+  const body = { path, user, ignore_case: ignoreCase, ...options }
+  const request = { signal, timeoutMs: TREE_TIMEOUT_MS, limitBytes: GREP_LIMIT_BYTES, body }
+  return requestJson(session, 'POST', '/v1/files/grep', request, (value) => readGrep(value, options.limit))
+}
+
+/** What happens below a path, as it happens, until the caller leaves or nothing is left to watch. The loop's end ends it. */
+export async function* watch(
+  session: AgentSession,
+  path: AgentPath,
+  user: string,
+  { recursive, signal }: CallOptions & { recursive: boolean },
+): AsyncGenerator<WatchEvent, void, undefined> {
+  const query = `${target(path, user)}&recursive=${recursive ? 1 : 0}`
+  const { call } = await session.open('GET', `/v1/files/watch?${query}`, { signal, timeoutMs: TREE_TIMEOUT_MS })
+  for await (const line of jsonLines(session, call)) yield checked(session, line, readWatchEvent)
 }
 
 /** Tar of a file or tree. To be streamed through, never unpacked on the host. */
@@ -133,6 +248,35 @@ export async function writeTree(
   const request = { signal, body: tar, timeoutMs: WRITE_TIMEOUT_MS }
   const value = await session.json('PUT', `/v1/files/archive?${target(path, user)}`, request, 64 * 1024)
   return checked(session, value, readUnpacked)
+}
+
+function rangeHeader(range: ByteRange): string {
+  return 'last' in range ? `bytes=-${range.last}` : `bytes=${range.start}-${range.end ?? ''}`
+}
+
+function conditionOf({ ifMatch, ifNoneMatch }: FileCondition): string {
+  const parts = [
+    ['if_match', ifMatch],
+    ['if_none_match', ifNoneMatch],
+  ]
+  return parts.map(([name, value]) => (value === undefined ? '' : `&${name}=${encodeURIComponent(value)}`)).join('')
+}
+
+function readOffset(session: AgentSession, header: unknown): number {
+  return checked(session, header, (value) => {
+    const found = typeof value === 'string' ? /^bytes (\d{1,16})-\d{1,16}\//.exec(value)?.[1] : undefined
+    if (found === undefined) throw new AnswerError('a part of a file has no content-range')
+    return Number(found)
+  })
+}
+
+function readToken(header: unknown): string | null {
+  return typeof header === 'string' && /^[A-Za-z0-9-]{1,128}$/.test(header) ? header : null
+}
+
+/** null for what is none. */
+function readNumber(header: unknown, radix: 8 | 10): number | null {
+  return typeof header === 'string' && /^-?\d{1,16}$/.test(header) ? Number.parseInt(header, radix) : null
 }
 
 function readSize(session: AgentSession, header: unknown): number {

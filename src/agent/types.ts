@@ -191,6 +191,8 @@ export interface AgentEntry {
   gid: number
   mtime: number
   target: string | null
+  /** Changes with the content, the owner and the mode of the file. null: not told. */
+  etag: string | null
 }
 
 /** Bytes of an answer as they come. Exactly one of its ways of reading is used, once, or `close`. */
@@ -210,11 +212,100 @@ export interface FileContent {
   offset: number
   /** How many bytes the body will have. */
   lengthBytes: number
+  /** It is the range that was asked for. */
+  partial: boolean
+  etag: string | null
+  /** Lower 12 bits. */
+  mode: number | null
+  mtime: number | null
   body: AgentBody
 }
 
-/** Inclusive, as in HTTP; `end` absent: to the end of the file. */
-export interface ByteRange {
-  start: number
-  end?: number | undefined
+/** As in HTTP: `end` inclusive, absent: to the end of the file. Or so many bytes at its end. */
+export type ByteRange = { start: number; end?: number | undefined } | { last: number }
+
+/** What must be true of a file for a change of it (RFC 9110, 13.1): `*` is any that exists, else an etag. */
+export interface FileCondition {
+  ifMatch?: string | undefined
+  ifNoneMatch?: string | undefined
 }
+
+export interface WriteOptions extends CallOptions, FileCondition {
+  /** 12 bits. */
+  mode?: number | undefined
+  /** `name`, `uid`, with `:group` or `:gid`; absent: the user's. */
+  owner?: string | undefined
+}
+
+/** What to change of a file or, `recursive`, of a tree; what is absent stays. */
+export interface FileAttributes {
+  mode?: number | undefined
+  owner?: string | undefined
+  mtime?: number | undefined
+  recursive?: boolean | undefined
+}
+
+export interface GlobOptions {
+  pattern: string
+  limit: number
+  /** Names that begin with a dot match wildcards too. */
+  hidden: boolean
+}
+
+export interface GlobFound {
+  entries: AgentEntry[]
+  truncated: boolean
+  /** Folders that could not be read. */
+  skipped: number
+}
+
+export interface GrepOptions {
+  /** RE2, or with `literal` plain text. */
+  pattern: string
+  literal: boolean
+  ignoreCase: boolean
+  /** Globs; empty: all. */
+  include: string[]
+  exclude: string[]
+  hidden: boolean
+  limit: number
+  /** Lines around each match. */
+  context: number
+}
+
+export interface GrepMatch {
+  path: string
+  pathBase64: string | null
+  /** Both from 1; columns count bytes. */
+  line: number
+  column: number
+  text: string
+  textTruncated: boolean
+  before: string[]
+  after: string[]
+}
+
+export interface GrepFound {
+  matches: GrepMatch[]
+  truncated: boolean
+  filesSearched: number
+  filesSkipped: number
+}
+
+export type FileEventType = 'create' | 'write' | 'remove' | 'rename' | 'attributes'
+
+/** `ready` first: from there on nothing is missed without an `overflow`. `end` last. */
+export type WatchEvent =
+  | { type: 'ready'; skipped: number }
+  | {
+      type: FileEventType
+      path: string
+      pathBase64: string | null
+      /** Of a rename. */
+      from: string | null
+      kind: AgentEntry['type'] | null
+      at: number
+    }
+  | { type: 'overflow' }
+  | { type: 'ping' }
+  | { type: 'end'; reason: string }

@@ -3,12 +3,16 @@ import type { Engine } from '../engine/types.ts'
 import { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Store } from '../store/store.ts'
 import { Activity } from './activity.ts'
+import { Archives } from './archives.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
 import { Contexts } from './contexts.ts'
 import { Executions } from './executions.ts'
 import { Expiry } from './expiry.ts'
+import { FileAccess } from './file-access.ts'
+import { FileContents } from './file-contents.ts'
+import { FileTree } from './file-tree.ts'
 import { Files } from './files.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Kernels } from './kernels.ts'
@@ -23,6 +27,7 @@ import { Registry } from './registry.ts'
 import { Removals } from './removals.ts'
 import { Sandboxes } from './sandboxes.ts'
 import { StartQueue } from './start-queue.ts'
+import { StoppedFiles } from './stopped-files.ts'
 import { takeOver } from './take-over.ts'
 import { Watch } from './watch.ts'
 
@@ -42,6 +47,9 @@ export interface Core {
   contexts: Contexts
   languages: LanguagesOf
   files: Files
+  fileContents: FileContents
+  fileTree: FileTree
+  archives: Archives
   processes: Processes
   processOutput: ProcessOutput
   /** False from the loss of the engine's events until they are back. */
@@ -62,6 +70,8 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
+  const access = new FileAccess({ registry, live, activity })
+  const stopped = new StoppedFiles({ engine, limitBytes: rules.limits.fileBytes })
   const keepAlive = new KeepAlive({ live, activity })
   const executions = new Executions({ registry, live, activity, log })
   const programs = new Programs({ executions, live, registry })
@@ -93,7 +103,10 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     code: new Code({ executions, contexts, languages, programs, registry, rules }),
     contexts,
     languages,
-    files: new Files({ registry, live, activity, engine, rules }),
+    files: new Files({ access, stopped, rules }),
+    fileContents: new FileContents({ access, stopped, rules }),
+    fileTree: new FileTree({ access }),
+    archives: new Archives({ access, stopped }),
     processes: new Processes({ registry, live, activity, keepAlive }),
     processOutput: new ProcessOutput({ registry, live, activity }),
     engineAvailable: () => watch.engineAvailable,

@@ -2,6 +2,7 @@
  * The domain's own types: what routes (and later other facades) hand to the core and get back.
  * Times are milliseconds, sizes bytes unless the name says otherwise; `null` means "none".
  */
+import type { Readable } from 'node:stream'
 import type { TerminalSize } from '../agent/types.ts'
 import type { Network, Resources } from '../engine/types.ts'
 import type { MemoryLease } from '../lib/memory-budget.ts'
@@ -217,7 +218,35 @@ export interface FileEntry {
   mtime: number
   /** Where a symlink points. */
   target: string | null
+  /** Names this version of it; null where nobody can. */
+  etag: string | null
 }
+
+/** A file that is being read. */
+export interface OpenedFile {
+  sizeBytes: number
+  /** Where `body` begins, and how much of the file it is. */
+  offset: number
+  lengthBytes: number
+  /** It is the range that was asked for, not the whole. */
+  partial: boolean
+  etag: string | null
+  mode: number | null
+  mtime: number | null
+  /** Read it to the end, or destroy it. */
+  body: Readable
+}
+
+export type {
+  ByteRange,
+  FileAttributes,
+  FileCondition,
+  GlobFound,
+  GlobOptions,
+  GrepFound,
+  GrepOptions,
+  WatchEvent,
+} from '../agent/types.ts'
 
 export interface StartedProcess {
   /** For the shell; not together with `argv`. Neither, with `pty`: an interactive shell. */

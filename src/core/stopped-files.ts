@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
-import type { Engine } from '../engine/types.ts'
+import type { Readable } from 'node:stream'
+import type { Engine, EngineRef } from '../engine/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { type NewTarEntry, readTar, type TarEntry, writeTar } from '../lib/tar.ts'
 import { noRoom, tooLarge, UNCOUNTED_BYTES } from './file-limit.ts'
-import type { CallOptions, FileEntry } from './model.ts'
+import type { CallOptions, FileEntry, OpenedFile } from './model.ts'
 import type { SandboxRecord } from './record.ts'
 import { throwExplained } from './removed-outside.ts'
 
@@ -50,6 +51,43 @@ export class StoppedFiles {
         )
     }
     return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  }
+
+  /** FILE_NOT_FOUND. Of what a link leads to. */
+  async stat(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<FileEntry> {
+    await using opened = await this.#open(record, path, bounded(signal))
+    return toFileEntry(opened.entry, posix.basename(opened.path), opened.path)
+  }
+
+  /** The file's bytes as they come. */
+  async open(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<OpenedFile> {
+    const opened = await this.#open(record, path, signal ?? new AbortController().signal)
+    const { entry } = opened
+    try {
+      requireRegular(entry, path)
+    } catch (error) {
+      await opened[Symbol.asyncDispose]()
+      throw error
+    }
+    const body = entry.stream()
+    body.once('close', () => void opened[Symbol.asyncDispose]())
+    const { etag, mode, mtime } = toFileEntry(entry, '', path)
+    return {
+      sizeBytes: entry.sizeBytes,
+      offset: 0,
+      lengthBytes: entry.sizeBytes,
+      partial: false,
+      etag,
+      mode,
+      mtime,
+      body,
+    }
+  }
+
+  /** The tree as the engine packs it: a tar whose names begin with the path's last part. */
+  async pack(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<Readable> {
+    const ref = requireMade(record, path)
+    return await this.#engine.readArchive(record.id, ref, posix.normalize(path), { signal }).catch(throwExplained)
   }
 
   async read(record: SandboxRecord, path: string, { signal, memory }: CallOptions): Promise<Uint8Array> {
@@ -125,10 +163,9 @@ export class StoppedFiles {
 
   /** FILE_NOT_FOUND. Links are followed here: the engine gives a link itself. */
   async #open(record: SandboxRecord, path: string, signal: AbortSignal, links = 0): Promise<Opened> {
-    if (record.ref === null)
-      throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist: the sandbox was never made`)
+    const ref = requireMade(record, path)
     const normal = posix.normalize(path)
-    const archive = this.#engine.readArchive(record.id, record.ref, normal, { signal })
+    const archive = this.#engine.readArchive(record.id, ref, normal, { signal })
     const walk = readTar(await archive.catch(throwExplained))
     const first = await walk.next()
     if (first.done) throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist`)
@@ -153,6 +190,11 @@ async function* below(root: string, walk: AsyncIterable<TarEntry>): AsyncGenerat
   }
 }
 
+function requireMade({ ref }: SandboxRecord, path: string): EngineRef {
+  if (ref !== null) return ref
+  throw new SandboxError('FILE_NOT_FOUND', `${path} does not exist: the sandbox was never made`)
+}
+
 function requireRegular(entry: TarEntry, path: string): void {
   if (entry.type === 'directory') throw new SandboxError('PATH_IS_DIRECTORY', `${path} is a directory`)
   if (entry.type !== 'file') throw new SandboxError('PATH_NOT_REGULAR_FILE', `${path} is not a regular file`)
@@ -160,7 +202,8 @@ function requireRegular(entry: TarEntry, path: string): void {
 
 function toFileEntry(entry: TarEntry, name: string, path: string): FileEntry {
   const { type, sizeBytes, mode, uid, gid, mtime, linkname: target } = entry
-  return { name, nameBase64: null, path, type, sizeBytes, mode, uid, gid, mtime, target }
+  const etag = `s-${sizeBytes.toString(16)}-${Math.round(mtime).toString(16)}-${mode.toString(8)}`
+  return { name, nameBase64: null, path, type, sizeBytes, mode, uid, gid, mtime, target, etag }
 }
 
 function bounded(signal: AbortSignal | undefined): AbortSignal {

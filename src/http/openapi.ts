@@ -1,7 +1,7 @@
 /** The document: OpenAPI 3.1, made from the routes' schemas. */
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
-import { Bytes } from '../../schemas/bytes.ts'
+import { Bytes, FileForm } from '../../schemas/bytes.ts'
 import { Problem } from '../../schemas/problem.ts'
 import { ERROR_STATUS, type ErrorCode, SandboxError } from '../errors.ts'
 import { ERROR_SENTENCES } from './error-sentences.ts'
@@ -61,6 +61,7 @@ function finishPath(item: PathItem): void {
       operation.requestBody ??= { content: {} }
       operation.requestBody.content['application/octet-stream'] = bytesOf(notes.rawBody)
     }
+    if (notes.formBody) operation.requestBody = { content: { 'multipart/form-data': formOf(notes.formBody) } }
     if (operation.requestBody) {
       operation.requestBody.required = !notes.bodyOptional
       addExamples(operation.requestBody.content['application/json'], notes.requestExamples)
@@ -86,6 +87,11 @@ function bytesOf(description: string): Media {
     schema: { $ref: `#/components/schemas/${Bytes.$id}` },
     examples: { bytes: { summary: description, value: '' } },
   }
+}
+
+function formOf(description: string): Media {
+  const schema = { $ref: `#/components/schemas/${FileForm.$id}` }
+  return { schema, examples: { files: { summary: description, value: { file: [''] } } } }
 }
 
 /** What one event is; OpenAPI 3.1 has no words for a sequence of them. */

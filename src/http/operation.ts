@@ -20,6 +20,8 @@ export interface Operation {
   body?: TSchema
   /** The body may also be, or without `body` is, a stream of bytes. What they are. */
   rawBody?: string
+  /** The body is a form with files. What they are. */
+  formBody?: string
   /** The 200 answer is also, or without `answer` is, a stream of bytes. What they are, and of which type. */
   rawAnswer?: { type: string; description: string }
   /** A request without a body is the same as one with `{}`. */
@@ -46,6 +48,7 @@ export interface OperationNotes {
   answerExamples: Examples | undefined
   bodyOptional: boolean
   rawBody: string | undefined
+  formBody: string | undefined
   rawAnswer: Operation['rawAnswer']
   live: Operation['live']
   /** Error codes by status, in order. */
@@ -71,12 +74,13 @@ const WITH_BODY: ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
  * lists each status, see openapi.ts. One serialiser per status and route would make the start three times as long.
  */
 export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
-  const errors = byStatus([...spec.errors, ...ALWAYS, ...(spec.body || spec.rawBody ? WITH_BODY : [])])
+  const errors = byStatus([...spec.errors, ...ALWAYS, ...(spec.body || spec.rawBody || spec.formBody ? WITH_BODY : [])])
   const notes: OperationNotes = {
     requestExamples: spec.requestExamples,
     answerExamples: spec.answerExamples,
     bodyOptional: spec.bodyOptional ?? false,
     rawBody: spec.rawBody,
+    formBody: spec.formBody,
     rawAnswer: spec.rawAnswer,
     live: spec.live,
     errors,

@@ -1,5 +1,6 @@
 /** Bodies that are streams of bytes: files, archives, standard input. They are passed on as they come, and never held. */
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 declare module 'fastify' {
@@ -19,4 +20,9 @@ export function hasRawBody({ routeOptions, headers }: FastifyRequest): boolean {
   const { rawBody } = routeOptions.config
   if (rawBody === undefined) return false
   return rawBody === 'any type' || !/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')
+}
+
+/** For a request that has no body at all, which is the same as an empty one. */
+export function emptyBody(): Readable {
+  return Readable.from([])
 }

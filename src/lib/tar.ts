@@ -19,6 +19,8 @@ export interface TarEntry {
   linkname: string | null
   /** All of its content: check `sizeBytes` first. */
   bytes(): Promise<Buffer>
+  /** The same as it comes. The walk goes on when it was read to its end. */
+  stream(): Readable
 }
 
 /** An entry to be written. */
@@ -65,6 +67,7 @@ function toTarEntry(entry: Entry): TarEntry {
       for await (const chunk of entry) chunks.push(chunk as Buffer)
       return Buffer.concat(chunks)
     },
+    stream: () => Readable.from(entry as AsyncIterable<Buffer>, { objectMode: false }),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FileInfo } from '../../schemas/filesystem.ts'
 import type { FileEntry } from '../core/model.ts'
+import { quoted } from '../http/conditional.ts'
 import { timestamp } from '../http/timestamp.ts'
 
 const HAS_SIZE = new Set<FileEntry['type']>(['file', 'symlink', 'directory'])
@@ -17,6 +18,7 @@ export function fileAnswer(entry: FileEntry): FileInfo {
     gid: entry.gid,
     target: entry.target,
     name_base64: entry.nameBase64,
+    etag: entry.etag && quoted(entry.etag),
   }
 }
 
@@ -33,4 +35,5 @@ export const FILE: FileInfo = {
   gid: 1000,
   target: null,
   name_base64: null,
+  etag: '"2f1-6-18c8a3f0b2e4d100"',
 }

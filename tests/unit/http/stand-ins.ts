@@ -1,4 +1,5 @@
 /** Small stand-ins for the core, so that tests of the HTTP edge can see what reaches it and choose what it answers. */
+import { Readable } from 'node:stream'
 import { buildApp, type Deps } from '../../../src/app.ts'
 import type {
   CodeContext,
@@ -83,6 +84,7 @@ export const ENTRY: FileEntry = {
   gid: 1000,
   mtime: 0,
   target: null,
+  etag: '1-2-3',
 }
 
 export const PROCESS: RunningProcess = {
@@ -156,6 +158,32 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       write: async () => {},
       remove: async () => {},
     },
+    fileContents: {
+      stat: async () => ENTRY,
+      open: async () => ({
+        sizeBytes: 4,
+        offset: 0,
+        lengthBytes: 4,
+        partial: false,
+        etag: '1-2-3',
+        mode: 0o644,
+        mtime: 0,
+        body: Readable.from([Buffer.from('text')]),
+      }),
+      digest: async () => ({ digest: 'AAAA', etag: null }),
+      replace: async () => ENTRY,
+      remove: async () => {},
+    },
+    fileTree: {
+      makeFolder: async () => ENTRY,
+      move: async () => ENTRY,
+      copy: async () => ENTRY,
+      setAttributes: async () => ENTRY,
+      glob: async () => ({ entries: [ENTRY], truncated: false, skipped: 0 }),
+      grep: async () => ({ matches: [], truncated: false, filesSearched: 0, filesSkipped: 0 }),
+      watch: async () => 'removed',
+    },
+    archives: { pack: async () => Readable.from([]), unpack: async () => ({ entries: 0, sizeBytes: 0 }) },
     processes: {
       start: async () => PROCESS,
       list: async () => [PROCESS],
