@@ -223,6 +223,7 @@ type status struct {
 	Wall      float64 `json:"wall_seconds"`
 	ContextID string  `json:"context_id"`
 	StateLost bool    `json:"state_lost"`
+	PTY       *size
 }
 
 // result is a whole mixed stream.

@@ -48,6 +48,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"GET /v1/processes/{id}/wait":      s.waitProcess,
 		"GET /v1/processes/{id}/output":    s.output,
 		"POST /v1/processes/{id}/stdin":    s.stdin,
+		"POST /v1/processes/{id}/resize":   s.resize,
 		"POST /v1/processes/{id}/signal":   s.signal,
 		"POST /v1/processes/{id}/kill":     s.kill,
 		"POST /v1/contexts":                s.createContext,
@@ -87,7 +88,7 @@ var statuses = map[fault.Code]int{
 	fault.CwdNotAccessible: 400, fault.CommandNotFound: 400, fault.CommandNotExecutable: 400,
 	fault.ProcessNotFound: 404, fault.ProcessExists: 409, fault.StdinClosed: 409, fault.TooManyProcesses: 503,
 	fault.ContextNotFound: 404, fault.ContextExists: 409, fault.TooManyContexts: 503, fault.LanguageNotFound: 400,
-	fault.ShuttingDown: 503, fault.Internal: 500,
+	fault.TerminalUnavailable: 503, fault.ShuttingDown: 503, fault.Internal: 500,
 }
 
 func fail(w http.ResponseWriter, err error) {

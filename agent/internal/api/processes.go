@@ -127,7 +127,35 @@ func (s *server) stdin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.WriteStdin(r.Context(), r.Body, closeAfter); err != nil {
+	written, watched := make(chan struct{}), make(chan struct{})
+	go func() { // a body that is sent as it comes about may be silent while the process ends
+		defer close(watched)
+		select {
+		case <-p.Done():
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		case <-written:
+		}
+	}()
+	err = p.WriteStdin(r.Context(), r.Body, closeAfter)
+	close(written)
+	<-watched
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) resize(w http.ResponseWriter, r *http.Request) error {
+	var size proc.Size
+	if err := readJSON(r, &size); err != nil {
+		return err
+	}
+	p, err := s.process(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := p.Resize(size); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

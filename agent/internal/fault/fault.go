@@ -39,6 +39,7 @@ const (
 	LanguageNotFound     Code = "LANGUAGE_NOT_FOUND"
 	StdinClosed          Code = "STDIN_CLOSED"
 	TooManyProcesses     Code = "TOO_MANY_PROCESSES"
+	TerminalUnavailable  Code = "TERMINAL_UNAVAILABLE"
 	ShuttingDown         Code = "SHUTTING_DOWN"
 	Internal             Code = "INTERNAL"
 )

@@ -17,6 +17,9 @@ func (p *Process) waitFor(pid int) {
 
 // ended goes on after waitFor. Called once, by the reaper.
 func (p *Process) ended() {
+	if p.held != nil {
+		_ = p.held.Close()
+	}
 	p.mu.Lock()
 	if p.timeout != nil {
 		p.timeout.Stop()

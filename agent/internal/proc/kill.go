@@ -30,7 +30,11 @@ func (p *Process) Kill(reason string) Killed {
 	// Most of it stands still at once, whatever the load: looking through /proc takes long when a hundred busy processes
 	// share the sandbox's processor with the agent. Killed here, they would take with them who started what.
 	_ = p.Signal(syscall.SIGSTOP, true)
-	return p.table.killAll(func() []seen { return p.table.membersOf(p) })
+	killed := p.table.killAll(func() []seen { return p.table.membersOf(p) })
+	if !killed.Complete {
+		p.hangUp()
+	}
+	return killed
 }
 
 // killUntilGone ends what a timeout is over for. On a sandbox that is busy beyond its share of the processor one Kill

@@ -14,11 +14,14 @@ import (
 type pipes struct {
 	child          [3]uintptr
 	stdin          *os.File
-	stdout, stderr *os.File
+	stdout, stderr *os.File // a terminal has no stderr
+	held           *os.File // the child's end of a terminal once more, see Process.held
 }
 
+const noFD = ^uintptr(0)
+
 func openPipes(withStdin bool) (*pipes, error) {
-	p := &pipes{child: [3]uintptr{^uintptr(0), ^uintptr(0), ^uintptr(0)}}
+	p := &pipes{child: [3]uintptr{noFD, noFD, noFD}}
 	fail := func(err error) (*pipes, error) {
 		p.closeChildEnds()
 		p.closeOurEnds()
@@ -76,15 +79,15 @@ func ourEnd(fd int, name string) *os.File {
 
 func (p *pipes) closeChildEnds() {
 	for i, fd := range p.child {
-		if fd != ^uintptr(0) {
+		if fd != noFD && (i == 0 || fd != p.child[0]) { // a terminal is all three
 			_ = syscall.Close(int(fd))
-			p.child[i] = ^uintptr(0)
 		}
 	}
+	p.child = [3]uintptr{noFD, noFD, noFD}
 }
 
 func (p *pipes) closeOurEnds() {
-	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr} {
+	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr, p.held} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -94,7 +97,7 @@ func (p *pipes) closeOurEnds() {
 // maxRead is more than a ring takes at once.
 const maxRead = 1 << 20
 
-// pump moves one output pipe into the ring until its last writer closes it.
+// pump moves one output into the ring until its last writer closes it (a terminal says so with EIO).
 func (p *Process) pump(f *os.File, kind byte, which int) {
 	defer f.Close()
 	conn, err := f.SyscallConn()

@@ -25,8 +25,11 @@ type Process struct {
 	oomBefore int64
 	scriptDir string
 
-	stdin     *os.File      // nil unless "pipe"
+	stdin     *os.File      // nil unless "pipe" or a terminal
 	stdinTurn chan struct{} // capacity 1: writers take turns
+
+	terminal *os.File // our end of its terminal, which the pump reads and closes; nil: pipes
+	held     *os.File // its end, open until the process has ended: else the output would end where it closes and reopens it
 
 	launched chan struct{} // closed when started, or when that failed
 	pid      int           // written before launched is closed and before the table knows it; 0: it failed
@@ -41,6 +44,7 @@ type Process struct {
 	openPipes  int
 	drainTimer *time.Timer
 	timeout    *time.Timer
+	size       *Size // of the terminal
 	finishing  bool
 	finished   bool
 	reason     string
@@ -84,6 +88,7 @@ func (p *Process) Status() Status {
 		ID: p.ID, PID: p.pid, Argv: p.argv, Cwd: p.spec.Cwd, User: p.spec.User, State: "running",
 		StartedAt: p.startedAt.UnixMilli(), OutputBytes: size, DroppedBytes: dropped,
 		Label: p.spec.Label, KeepAlive: p.spec.KeepAlive,
+		PTY: p.size,
 	}
 	if !p.finished {
 		s.WallSeconds = time.Since(p.startedAt).Seconds()

@@ -49,12 +49,13 @@ func (p *Process) markKilled() {
 	}
 }
 
-// Remove kills the process and forgets it.
+// Remove kills the process and forgets it. What a kill does not find loses its terminal.
 func (t *Table) Remove(p *Process) {
 	p.Kill(ReasonKilled)
 	select {
 	case <-p.done:
 	case <-time.After(killBudget): // a process that the kernel can't end now; it is forgotten when it finishes
 	}
+	p.hangUp()
 	t.forget(p)
 }

@@ -27,6 +27,7 @@ type Spec struct {
 	Cwd         string            `json:"cwd"`
 	User        string            `json:"user"`
 	Stdin       string            `json:"stdin"`
+	PTY         *Size             `json:"pty"`
 	Script      *Script           `json:"script"`
 	TimeoutMs   int64             `json:"timeout_ms"`
 	BufferBytes int               `json:"buffer_bytes"`
@@ -110,6 +111,11 @@ func (s *Spec) check() error {
 	if s.Stdin != "none" && s.Stdin != "pipe" {
 		return invalid("stdin: need \"none\" or \"pipe\"")
 	}
+	if s.PTY != nil {
+		if err := s.PTY.check(); err != nil {
+			return err
+		}
+	}
 	if s.Script != nil && (s.Script.Name == "" || s.Script.Name == "." || s.Script.Name == ".." || len(s.Script.Name) > 255 || strings.ContainsAny(s.Script.Name, "/\x00")) {
 		return invalid("script.name: need a file name without a slash")
 	}
@@ -166,7 +172,7 @@ func milliseconds(v *int64, fallback int64) time.Duration {
 	return time.Duration(*v) * time.Millisecond
 }
 
-// launch makes script, pipes and child. Whatever fails, nothing stays behind but the script's folder.
+// launch makes script, pipes or terminal, and child. Whatever fails, nothing stays behind but the script's folder.
 func (p *Process) launch(spec Spec) error {
 	argv := spec.Argv
 	if spec.Script != nil {
@@ -188,27 +194,38 @@ func (p *Process) launch(spec Spec) error {
 	}
 	var pipes *pipes
 	err = p.user.Do(func() (err error) {
-		pipes, err = openPipes(spec.Stdin == "pipe")
+		if spec.PTY != nil {
+			pipes, err = openTerminal(*spec.PTY)
+		} else {
+			pipes, err = openPipes(spec.Stdin == "pipe")
+		}
 		return err
 	})
 	if err != nil {
 		return fault.Of(err, "opening pipes")
 	}
 	p.openPipes, p.stdin = 2, pipes.stdin
+	if spec.PTY != nil {
+		p.openPipes, p.terminal, p.held, p.size = 1, pipes.stdout, pipes.held, spec.PTY
+	}
 	p.oomBefore = p.table.oom.read()
-	err = p.fork(path, argv, environment(spec.Env, p.user), pipes)
+	err = p.fork(path, argv, environment(spec.Env, p.user, spec.PTY != nil), pipes)
 	pipes.closeChildEnds()
 	if err != nil {
 		pipes.closeOurEnds()
 		return startError(err, p.user, spec, argv[0], path)
 	}
-	pumps := [2]func(){
+	pumps := []func(){
 		func() { p.pump(pipes.stdout, mixed.Stdout, 0) },
 		func() { p.pump(pipes.stderr, mixed.Stderr, 1) },
 	}
-	if spec.Attach != nil {
+	switch {
+	case spec.Attach != nil:
 		p.spec.Attach, p.spec.Files = nil, nil
-		pumps = spec.Attach(pipes.stdout, pipes.stderr)
+		attached := spec.Attach(pipes.stdout, pipes.stderr)
+		pumps = attached[:]
+	case spec.PTY != nil:
+		pumps = pumps[:1]
 	}
 	for _, pump := range pumps {
 		go func() { pump(); p.pipeClosed() }()
@@ -221,7 +238,7 @@ func (p *Process) launch(spec Spec) error {
 func (p *Process) fork(path string, argv, env []string, pipes *pipes) error {
 	attr := &syscall.ProcAttr{
 		Dir: p.spec.Cwd, Env: env, Files: append(pipes.child[:], descriptors(p.spec.Files)...),
-		Sys: &syscall.SysProcAttr{Setsid: true},
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: p.terminal != nil}, // of descriptor 0
 	}
 	if os.Getuid() == 0 {
 		attr.Sys.Credential = &syscall.Credential{Uid: p.user.UID, Gid: p.user.GID, Groups: p.user.Groups}
@@ -279,12 +296,16 @@ func (p *Process) afterStart(spec Spec) {
 	}
 }
 
-func environment(env map[string]string, user *identity.User) []string {
-	list := make([]string, 0, len(env)+3)
+func environment(env map[string]string, user *identity.User, terminal bool) []string {
+	list := make([]string, 0, len(env)+4)
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
-	for _, extra := range [][2]string{{"HOME", user.Home}, {"USER", user.Name}, {"LOGNAME", user.Name}} {
+	defaults := [][2]string{{"HOME", user.Home}, {"USER", user.Name}, {"LOGNAME", user.Name}}
+	if terminal {
+		defaults = append(defaults, [2]string{"TERM", "xterm-256color"})
+	}
+	for _, extra := range defaults {
 		if _, given := env[extra[0]]; !given {
 			list = append(list, extra[0]+"="+extra[1])
 		}

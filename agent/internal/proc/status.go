@@ -27,6 +27,7 @@ type Status struct {
 	Leftovers       int      `json:"leftovers"`
 	Label           string   `json:"label,omitempty"`
 	KeepAlive       bool     `json:"keep_alive,omitempty"`
+	PTY             *Size    `json:"pty,omitempty"`
 	// Of a run in a context only.
 	ContextID string `json:"context_id,omitempty"`
 	StateLost bool   `json:"state_lost,omitempty"`

@@ -11,9 +11,12 @@ import (
 	"k2sandbox.dev/agent/internal/fault"
 )
 
-// WriteStdin copies body to standard input and returns when the pipe took all of it. It ends early, with what was
+// WriteStdin copies body to standard input, each part as it comes, and returns when the pipe took all of it. It ends early, with what was
 // written so far gone to the process, when ctx ends. Writers take turns.
 func (p *Process) WriteStdin(ctx context.Context, body io.Reader, closeAfter bool) error {
+	if closeAfter && p.terminal != nil {
+		return fault.New(fault.InvalidRequest, "the input of a terminal has no end: write Ctrl-D (byte 4) where a line begins")
+	}
 	if p.stdin == nil {
 		return fault.New(fault.StdinClosed, "process %q was started without a standard input", p.ID)
 	}
@@ -41,6 +44,8 @@ func (p *Process) WriteStdin(ctx context.Context, body io.Reader, closeAfter boo
 		return fault.New(fault.StdinClosed, "process %q no longer reads its standard input", p.ID)
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case p.isFinished(): // body was cut for that
+		return fault.New(fault.StdinClosed, "process %q has ended", p.ID)
 	default:
 		return fault.Of(err, "writing to the standard input of "+p.ID)
 	}

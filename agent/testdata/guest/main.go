@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -23,6 +24,13 @@ func main() {
 			}
 		}
 		fmt.Println("hello", os.Getuid(), os.Getgid(), os.Getenv("HOME"))
+	case "terminal":
+		if _, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil { // there is a controlling one
+			fmt.Println(err)
+		}
+		var st syscall.Stat_t
+		_ = syscall.Fstat(0, &st)
+		fmt.Printf("owner %d mode %o\n", st.Uid, st.Mode&0o777)
 	case "sleep":
 		time.Sleep(time.Hour)
 	case "bomb": // fills the process table and keeps trying
