@@ -58,6 +58,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"POST /v1/contexts/{id}/restart":   s.restartContext,
 		"POST /v1/contexts/{id}/interrupt": s.interruptContext,
 		"POST /v1/contexts/{id}/run":       s.startRun,
+		"GET /v1/ports":                    s.listPorts,
 		"GET /v1/files/stat":               s.statFile,
 		"GET /v1/files/list":               s.listFiles,
 		"GET /v1/files/content":            s.readFile,
