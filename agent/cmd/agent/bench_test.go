@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"k2sandbox.dev/agent/internal/mixed"
 )
 
 // benchAgent is listening for a benchmark.
@@ -87,6 +90,123 @@ func BenchmarkInfo(b *testing.B) {
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
+	}
+}
+
+// benchTunnel gives both ends of a tunnel.
+func benchTunnel(b *testing.B) (client *tunnel, program net.Conn) {
+	b.Helper()
+	a := benchAgent(b)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	client, err = a.tunnelTo(l.Addr().(*net.TCPAddr).Port)
+	if err != nil {
+		b.Fatal(err)
+	}
+	program, err = l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { program.Close(); client.leave(); client.PipeWriter.Close() })
+	return client, program
+}
+
+// benchCopy is a MiB an operation through one direction.
+func benchCopy(b *testing.B, to io.Writer, from io.Reader) {
+	const size = 1 << 20
+	b.SetBytes(size)
+	go func() {
+		data := make([]byte, size)
+		for range b.N {
+			_, _ = to.Write(data)
+		}
+	}()
+	b.ResetTimer()
+	if _, err := io.CopyN(io.Discard, from, int64(b.N)*size); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkTunnelUp is from the client to the program.
+func BenchmarkTunnelUp(b *testing.B) {
+	client, program := benchTunnel(b)
+	benchCopy(b, client, program)
+}
+
+// BenchmarkTunnelDown is from the program to the client.
+func BenchmarkTunnelDown(b *testing.B) {
+	client, program := benchTunnel(b)
+	benchCopy(b, program, client)
+}
+
+// BenchmarkTunnelRoundTrip is a byte to the program and one back.
+func BenchmarkTunnelRoundTrip(b *testing.B) {
+	client, program := benchTunnel(b)
+	go func() { _, _ = io.Copy(program, program) }()
+	one := make([]byte, 1)
+	b.ResetTimer()
+	for range b.N {
+		if _, err := client.Write(one); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(client, one); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLoopback is the floor of both: a TCP connection without a tunnel.
+func BenchmarkLoopback(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	program, err := l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer program.Close()
+	benchCopy(b, client, program)
+}
+
+// BenchmarkTerminalKey is a byte typed into cat on a terminal, and its echo.
+func BenchmarkTerminalKey(b *testing.B) {
+	a := benchAgent(b)
+	resp, err := a.http.Do(a.request(context.Background(), "POST", "/v1/processes", command("exec cat").with("id", "key").with("pty", size{80, 24}).with("follow", true)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, keys := io.Pipe()
+	go func() {
+		if r, err := a.http.Do(a.request(context.Background(), "POST", "/v1/processes/key/stdin", body)); err == nil {
+			r.Body.Close()
+		}
+	}()
+	defer keys.Close()
+	b.ResetTimer()
+	for range b.N {
+		if _, err := keys.Write([]byte("\n")); err != nil {
+			b.Fatal(err)
+		}
+		for seen := 0; seen < len("\r\n\r\n"); { // the echo, and what cat says
+			kind, payload, err := readFrame(resp.Body)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if kind == mixed.Stdout {
+				seen += len(payload)
+			}
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"k2sandbox.dev/agent/internal/identity"
 	"k2sandbox.dev/agent/internal/kernel"
 	"k2sandbox.dev/agent/internal/proc"
+	"k2sandbox.dev/agent/internal/tunnel"
 )
 
 // maxJSON bounds a JSON body.
@@ -24,6 +25,7 @@ const maxJSON = 16 << 20
 type server struct {
 	table     *proc.Table
 	contexts  *kernel.Table
+	tunnels   tunnel.Slots
 	version   string
 	bootID    string
 	startedAt time.Time
@@ -35,7 +37,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func New(table *proc.Table, version string) http.Handler {
 	var boot [16]byte
 	_, _ = rand.Read(boot[:]) // never fails (crypto/rand)
-	s := &server{table, kernel.NewTable(table), version, hex.EncodeToString(boot[:]), time.Now()}
+	s := &server{table, kernel.NewTable(table), tunnel.NewSlots(), version, hex.EncodeToString(boot[:]), time.Now()}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
 		"GET /v1/info":                     s.info,
@@ -59,6 +61,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"POST /v1/contexts/{id}/interrupt": s.interruptContext,
 		"POST /v1/contexts/{id}/run":       s.startRun,
 		"GET /v1/ports":                    s.listPorts,
+		"POST /v1/tunnel":                  s.tunnel,
 		"GET /v1/files/stat":               s.statFile,
 		"GET /v1/files/list":               s.listFiles,
 		"GET /v1/files/content":            s.readFile,
@@ -89,7 +92,7 @@ var statuses = map[fault.Code]int{
 	fault.CwdNotAccessible: 400, fault.CommandNotFound: 400, fault.CommandNotExecutable: 400,
 	fault.ProcessNotFound: 404, fault.ProcessExists: 409, fault.StdinClosed: 409, fault.TooManyProcesses: 503,
 	fault.ContextNotFound: 404, fault.ContextExists: 409, fault.TooManyContexts: 503, fault.LanguageNotFound: 400,
-	fault.TerminalUnavailable: 503, fault.ShuttingDown: 503, fault.Internal: 500,
+	fault.TerminalUnavailable: 503, fault.PortNotOpen: 502, fault.TooManyTunnels: 503, fault.ShuttingDown: 503, fault.Internal: 500,
 }
 
 func fail(w http.ResponseWriter, err error) {

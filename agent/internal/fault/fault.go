@@ -40,6 +40,8 @@ const (
 	StdinClosed          Code = "STDIN_CLOSED"
 	TooManyProcesses     Code = "TOO_MANY_PROCESSES"
 	TerminalUnavailable  Code = "TERMINAL_UNAVAILABLE"
+	PortNotOpen          Code = "PORT_NOT_OPEN"
+	TooManyTunnels       Code = "TOO_MANY_TUNNELS"
 	ShuttingDown         Code = "SHUTTING_DOWN"
 	Internal             Code = "INTERNAL"
 )

@@ -3,6 +3,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -31,6 +33,15 @@ func main() {
 		var st syscall.Stat_t
 		_ = syscall.Fstat(0, &st)
 		fmt.Printf("owner %d mode %o\n", st.Uid, st.Mode&0o777)
+	case "listen": // and gives back what it gets
+		l, err := net.Listen("tcp", os.Args[2])
+		for err == nil {
+			var c net.Conn
+			if c, err = l.Accept(); err == nil {
+				go func() { _, _ = io.Copy(c, c) }()
+			}
+		}
+		fmt.Println(err)
 	case "sleep":
 		time.Sleep(time.Hour)
 	case "bomb": // fills the process table and keeps trying
