@@ -19,6 +19,7 @@ import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
 import { LanguageInfo, LanguageList } from './language.ts'
 import { ExecutionEvent } from './live.ts'
+import { PortInfo, PortList, PortStatus } from './port.ts'
 import { Problem } from './problem.ts'
 import {
   ProcessCreate,
@@ -96,4 +97,7 @@ export const allSchemas = [
   ProcessInputRequest,
   ProcessOutput,
   ProcessDeleted,
+  PortInfo,
+  PortList,
+  PortStatus,
 ]

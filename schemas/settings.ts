@@ -54,6 +54,11 @@ export const Settings = Type.Object({
     description:
       'Origins (comma separated) of web pages whose requests are accepted. Answers carry no CORS headers: a proxy in front adds them.',
   }),
+  PREVIEW_DOMAIN: Type.String({
+    default: 'localhost',
+    description:
+      'Servers of sandboxes are web sites of their own at `{port}-{sandbox_id}.` this domain, which must lead here with all names below it (as those of `localhost` do in browsers). Not a domain that the API or another site of yours is under. Empty: none.',
+  }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'fatal, error, warn, info, debug, trace or silent.' },

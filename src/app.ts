@@ -7,6 +7,7 @@ import { Type } from '../schemas/typebox.ts'
 import type { TypedApp } from './http/app-type.ts'
 import { boundBodies } from './http/body-deadline.ts'
 import { serveDocs } from './http/docs.ts'
+import { EndlessAnswers } from './http/endless.ts'
 import { finishBeforeClose } from './http/graceful-close.ts'
 import { guardOrigins } from './http/guard.ts'
 import { HTTP_DEFAULTS, type HttpConfig } from './http/http-config.ts'
@@ -15,8 +16,10 @@ import { logRequests } from './http/logger.ts'
 import { boundMemory } from './http/memory.ts'
 import { answerUnknownRoutes } from './http/not-found.ts'
 import { documentRoutes } from './http/openapi.ts'
+import { PreviewSites } from './http/preview-sites.ts'
 import { answerWithProblems } from './http/problem.ts'
 import { serverOptions } from './http/server-options.ts'
+import { routeUpgrades } from './http/upgrade.ts'
 import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
 import { type ArchiveRoutesOptions, archiveRoutes } from './routes/archive.ts'
@@ -30,11 +33,15 @@ import { type FileWatchRoutesOptions, fileWatchRoutes } from './routes/file-watc
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
+import { type PortProxyRoutesOptions, portProxyRoutes } from './routes/port-proxy.ts'
+import { type PortRoutesOptions, portRoutes } from './routes/ports.ts'
 import { type ProcessInputRoutesOptions, processInputRoutes } from './routes/process-input.ts'
 import { type ProcessOutputRoutesOptions, processOutputRoutes } from './routes/process-output.ts'
 import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
+import { type PtyRoutesOptions, ptyRoutes } from './routes/pty.ts'
 import { rootRoutes } from './routes/root.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
+import { tunnelRoutes } from './routes/tunnel.ts'
 
 /** What the routes call. The core's classes fit; tests of the edge pass small ones. */
 export interface Deps {
@@ -51,8 +58,9 @@ export interface Deps {
     FileUploadRoutesOptions['contents']
   fileTree: FileTreeRoutesOptions['tree'] & FileWatchRoutesOptions['tree']
   archives: ArchiveRoutesOptions['archives']
-  processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes']
+  processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes'] & PtyRoutesOptions['processes']
   processOutput: ProcessOutputRoutesOptions['output']
+  ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -69,13 +77,15 @@ const INFO = {
     { name: 'execution', description: 'Run commands and code in a sandbox.' },
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
+    { name: 'ports', description: 'Servers that run in a sandbox.' },
     { name: 'server', description: 'The server itself.' },
   ],
 }
 
 export async function buildApp(deps: Deps): Promise<TypedApp> {
   const config: HttpConfig = { ...HTTP_DEFAULTS, ...deps.config }
-  const app: TypedApp = fastify(serverOptions(config, deps.logger)).withTypeProvider<TypeBoxTypeProvider>()
+  const previews = new PreviewSites(config.previewDomain)
+  const app: TypedApp = fastify(serverOptions(config, previews, deps.logger)).withTypeProvider<TypeBoxTypeProvider>()
   app.server.maxConnections = config.maxConnections
   for (const schema of allSchemas) app.addSchema(schema)
 
@@ -84,12 +94,14 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
   })
   if (deps.logger) logRequests(app)
   answerWithProblems(app)
-  finishBeforeClose(app, { graceMs: config.shutdownGraceMs })
+  const endless = new EndlessAnswers()
+  finishBeforeClose(app, { graceMs: config.shutdownGraceMs, endless })
+  routeUpgrades(app)
   guardOrigins(app, config)
   const memory = new MemoryBudget({ limitBytes: config.bufferBytes })
   boundMemory(app, memory, config)
   boundBodies(app, config)
-  const { heartbeatMs } = config
+  const { heartbeatMs, stalledMs } = config
   answerUnknownRoutes(app)
   parseJsonBodies(app)
 
@@ -113,11 +125,21 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(fileContentRoutes, { contents: deps.fileContents })
     await api.register(fileUploadRoutes, { contents: deps.fileContents })
     await api.register(fileTreeRoutes, { contents: deps.fileContents, tree: deps.fileTree })
-    await api.register(fileWatchRoutes, { tree: deps.fileTree, memory, heartbeatMs })
+    await api.register(fileWatchRoutes, { tree: deps.fileTree, memory, endless, heartbeatMs })
     await api.register(archiveRoutes, { archives: deps.archives })
     await api.register(processRoutes, { processes: deps.processes })
     await api.register(processInputRoutes, { processes: deps.processes })
-    await api.register(processOutputRoutes, { output: deps.processOutput, memory, heartbeatMs })
+    await api.register(processOutputRoutes, { output: deps.processOutput, memory, endless, heartbeatMs })
+    await api.register(ptyRoutes, {
+      processes: deps.processes,
+      output: deps.processOutput,
+      endless,
+      heartbeatMs,
+      stalledMs,
+    })
+    await api.register(portRoutes, { ports: deps.ports, previews })
+    await api.register(portProxyRoutes, { ports: deps.ports, endless, stalledMs })
+    await api.register(tunnelRoutes, { ports: deps.ports, endless, heartbeatMs, stalledMs })
   })
   await app.ready()
   return app

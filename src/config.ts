@@ -17,6 +17,8 @@ export interface Config {
   agentBinary: string
   allowedHosts: string[]
   allowedOrigins: string[]
+  /** Empty: none. */
+  previewDomain: string
   logLevel: string
   defaults: {
     template: string
@@ -173,6 +175,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
     agentBinary: settings.AGENT_BINARY,
     allowedHosts: split(settings.ALLOWED_HOSTS),
     allowedOrigins: split(settings.ALLOWED_ORIGINS),
+    previewDomain: settings.PREVIEW_DOMAIN,
     logLevel: settings.LOG_LEVEL,
     defaults: {
       template: settings.DEFAULT_TEMPLATE,

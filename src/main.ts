@@ -38,6 +38,7 @@ async function start(config: Config): Promise<void> {
     config: {
       allowedHosts: config.allowedHosts,
       allowedOrigins: config.allowedOrigins,
+      previewDomain: config.previewDomain,
       shutdownGraceMs: config.shutdownGraceMs,
       fileBodyLimitBytes: fileBytes * BODY_OVERHEAD,
       bufferBytes,

@@ -6,6 +6,7 @@ import type {
   GlobFound,
   GrepFound,
   GrepMatch,
+  ListeningPort,
   PreparedUser,
   ProcessReason,
   ProcessStatus,
@@ -281,6 +282,25 @@ export function readWatchEvent(value: unknown): WatchEvent {
     from: optionalText(json, 'from', 65_536),
     kind: kind as AgentEntry['type'] | null,
     at: count(json, 'at'),
+  }
+}
+
+export function readPorts(value: unknown): { ports: ListeningPort[]; open: boolean } {
+  const json = object(value, 'ports')
+  return { ports: list(json, 'ports').map(readPort), open: json.open === true }
+}
+
+function readPort(value: unknown): ListeningPort {
+  const json = object(value, 'a port')
+  const port = count(json, 'port')
+  if (port < 1 || port > 65_535) throw new AnswerError('port is out of range')
+  return {
+    port,
+    address: text(json, 'address', 64),
+    family: json.family === 'ipv6' ? 'ipv6' : 'ipv4',
+    uid: count(json, 'uid'),
+    pid: optionalCount(json, 'pid'),
+    process: optionalText(json, 'process', 64),
   }
 }
 

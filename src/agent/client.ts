@@ -7,6 +7,7 @@ import * as files from './files.ts'
 import * as processes from './processes.ts'
 import { requestJson, requestNothing } from './requests.ts'
 import { AgentSession } from './session.ts'
+import * as tunnel from './tunnel.ts'
 import type {
   AgentBody,
   AgentContext,
@@ -23,6 +24,7 @@ import type {
   GlobOptions,
   GrepFound,
   GrepOptions,
+  ListeningPort,
   OutputStream,
   PreparedUser,
   ProcessStatus,
@@ -44,7 +46,7 @@ export interface ConnectOptions extends CallOptions {
 /**
  * The agent of one sandbox over one connection. Every call takes a signal that ends it with the signal's reason; when the
  * connection is lost all calls reject with AGENT_UNAVAILABLE, at once and for good: AgentLink makes new clients.
- * Failures inside the sandbox have their own codes (agent-errors.ts). What calls do and answer: processes.ts, contexts.ts, files.ts.
+ * Failures inside the sandbox have their own codes (agent-errors.ts). What calls do and answer: processes.ts, contexts.ts, files.ts, tunnel.ts.
  */
 export class AgentClient {
   readonly #session: AgentSession
@@ -293,5 +295,21 @@ export class AgentClient {
     options: CallOptions = {},
   ): Promise<{ entries: number; sizeBytes: number }> {
     return files.writeTree(this.#session, path, user, tar, options)
+  }
+
+  openTunnel(port: number, options: CallOptions = {}): Promise<Duplex> {
+    return tunnel.openTunnel(this.#session, port, options)
+  }
+
+  listPorts(options: CallOptions = {}): Promise<ListeningPort[]> {
+    return tunnel.listPorts(this.#session, options)
+  }
+
+  waitForPort(
+    port: number,
+    waitMs: number,
+    options: CallOptions = {},
+  ): Promise<{ ports: ListeningPort[]; open: boolean }> {
+    return tunnel.waitForPort(this.#session, port, waitMs, options)
   }
 }

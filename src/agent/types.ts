@@ -309,3 +309,15 @@ export type WatchEvent =
   | { type: 'overflow' }
   | { type: 'ping' }
   | { type: 'end'; reason: string }
+
+/** Something in the sandbox listens on a TCP port. */
+export interface ListeningPort {
+  port: number
+  address: string
+  family: 'ipv4' | 'ipv6'
+  uid: number
+  /** null where the agent can't tell. */
+  pid: number | null
+  /** Name of the program, as the kernel has it. */
+  process: string | null
+}

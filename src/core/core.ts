@@ -19,6 +19,7 @@ import { Kernels } from './kernels.ts'
 import { LanguagesOf } from './languages-of.ts'
 import { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
+import { Ports } from './ports.ts'
 import { ProcessOutput } from './process-output.ts'
 import { Processes } from './processes.ts'
 import { Programs } from './programs.ts'
@@ -52,6 +53,7 @@ export interface Core {
   archives: Archives
   processes: Processes
   processOutput: ProcessOutput
+  ports: Ports
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
@@ -109,6 +111,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     archives: new Archives({ access, stopped }),
     processes: new Processes({ registry, live, activity, keepAlive }),
     processOutput: new ProcessOutput({ registry, live, activity }),
+    ports: new Ports({ registry, live, activity }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
       await reconcile(reconciled, { signal, atStart: true })

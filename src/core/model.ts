@@ -245,6 +245,7 @@ export type {
   GlobOptions,
   GrepFound,
   GrepOptions,
+  ListeningPort,
   WatchEvent,
 } from '../agent/types.ts'
 

@@ -8,6 +8,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   METHOD_NOT_ALLOWED: 'Method Not Allowed',
   PAYLOAD_TOO_LARGE: 'The request body is larger than the server takes; send less, and what is large as a file',
   UNSUPPORTED_MEDIA_TYPE: 'Send the body as content-type application/json',
+  UPGRADE_REQUIRED: 'This is a WebSocket: connect with ws:// and a WebSocket client',
   HEADERS_TOO_LARGE: 'The request line and headers are larger than the server takes',
   HOST_NOT_ALLOWED: 'This server is not "evil.example"; call it as localhost, or add the name to K2_ALLOWED_HOSTS',
   ORIGIN_NOT_ALLOWED:

@@ -4,6 +4,8 @@ export interface HttpConfig {
   allowedHosts: string[]
   /** Origins (`https://console.example`) whose pages may call, beside our own. */
   allowedOrigins: string[]
+  /** Sites of sandboxes are below it; empty: there are none. */
+  previewDomain: string
   /** How long `close` waits for requests in flight before it cuts their connections. */
   shutdownGraceMs: number
   /** Largest body of a request. */
@@ -33,6 +35,7 @@ const MIB = 1024 * 1024
 export const HTTP_DEFAULTS: HttpConfig = {
   allowedHosts: [],
   allowedOrigins: [],
+  previewDomain: 'localhost',
   shutdownGraceMs: 10_000,
   bodyLimitBytes: 16 * MIB,
   fileBodyLimitBytes: 64 * MIB,

@@ -1,9 +1,11 @@
 /** Bounds what all requests together hold, and how long a client that does not read may hold its part. */
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SandboxError } from '../errors.ts'
 import type { MemoryBudget, MemoryLease } from '../lib/memory-budget.ts'
 import { clientGone } from './client-gone.ts'
 import { hasRawBody } from './raw-body.ts'
+import { boundStall } from './stall.ts'
 
 /** Bodies up to this size are not worth counting: the cap on connections bounds them. */
 const SMALL_BODY_BYTES = 64 * 1024
@@ -19,7 +21,9 @@ export function boundMemory(app: FastifyInstance, budget: MemoryBudget, { stalle
     if (bytes <= SMALL_BODY_BYTES || bytes > request.routeOptions.bodyLimit) return
     if (!leaseFor(reply, budget).take(bytes)) throw busy()
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (_request, reply, payload) => {
+    // A stream may be silent for long, because nothing happens.
+    if (payload instanceof Readable) return boundStall(reply.raw, stalledMs)
     // Counts from the last byte that the kernel took; Node sets it anew for the connection's next request.
     reply.raw.setTimeout(stalledMs, () => reply.raw.destroy())
   })
@@ -35,9 +39,13 @@ const LIVE_BYTES = 1024 * 1024
 
 /** The same for an answer that comes as it happens; SERVER_BUSY when there is no room for another reader. */
 export function liveOptions(reply: FastifyReply, budget: MemoryBudget): { signal: AbortSignal } {
-  const { signal, memory } = callOptions(reply, budget)
-  if (!memory.take(LIVE_BYTES)) throw busy()
-  return { signal }
+  holdLive(reply, budget)
+  return { signal: clientGone(reply) }
+}
+
+/** Its part of the budget alone. SERVER_BUSY */
+export function holdLive(reply: FastifyReply, budget: MemoryBudget): void {
+  if (!leaseFor(reply, budget).take(LIVE_BYTES)) throw busy()
 }
 
 /** A lease that lasts until the answer was written or cut. */

@@ -74,7 +74,7 @@ function finishPath(item: PathItem): void {
     if (notes.live) addLive(answer, notes.live)
     const errors = Object.entries(notes.errors).map(([status, codes]) => [status, problemResponse(codes)])
     operation.responses = {
-      200: answer,
+      ...(notes.upgrade ? { 101: { description: notes.upgrade, content: {} } } : { 200: answer }),
       ...Object.fromEntries(errors),
       default: { ...problemResponse(['INTERNAL']), description: 'Any other failure.' },
     }

@@ -24,6 +24,8 @@ export interface Operation {
   formBody?: string
   /** The 200 answer is also, or without `answer` is, a stream of bytes. What they are, and of which type. */
   rawAnswer?: { type: string; description: string }
+  /** It is answered by another protocol (101). What it is. */
+  upgrade?: string
   /** A request without a body is the same as one with `{}`. */
   bodyOptional?: boolean
   requestExamples?: Examples
@@ -40,7 +42,7 @@ type RouteSchema<O extends Operation> = Pick<
   O,
   Extract<keyof O, 'params' | 'querystring' | (O extends { rawBody: string } ? never : 'body')>
 > &
-  (O extends { rawAnswer: object } ? object : { response: { 200: O['answer'] } })
+  (O extends { rawAnswer: object } | { upgrade: string } ? object : { response: { 200: O['answer'] } })
 
 /** What openapi.ts needs and Fastify does not know; travels in the route's schema and is taken out of the document. */
 export interface OperationNotes {
@@ -50,6 +52,7 @@ export interface OperationNotes {
   rawBody: string | undefined
   formBody: string | undefined
   rawAnswer: Operation['rawAnswer']
+  upgrade: string | undefined
   live: Operation['live']
   /** Error codes by status, in order. */
   errors: Record<string, ErrorCode[]>
@@ -82,6 +85,7 @@ export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
     rawBody: spec.rawBody,
     formBody: spec.formBody,
     rawAnswer: spec.rawAnswer,
+    upgrade: spec.upgrade,
     live: spec.live,
     errors,
   }

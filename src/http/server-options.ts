@@ -1,7 +1,9 @@
 /** How the HTTP server itself is set up: limits, ids, parsers. */
+import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import { answerBrokenRequest } from './broken-request.ts'
 import type { HttpConfig } from './http-config.ts'
+import type { PreviewSites } from './preview-sites.ts'
 import { sendProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
 import { buildValidator } from './validation.ts'
@@ -12,12 +14,13 @@ const TIMEOUT_CHECK_MS = 2_000
 /** What plugins and hooks may take beside the grace for requests in flight. */
 const HOOK_MARGIN_MS = 10_000
 
-export function serverOptions(config: HttpConfig, logger: FastifyBaseLogger | undefined) {
+export function serverOptions(config: HttpConfig, previews: PreviewSites, logger: FastifyBaseLogger | undefined) {
   return {
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestId,
+    rewriteUrl: (request) => previews.routeOf(request as IncomingMessage) ?? request.url ?? '/',
     bodyLimit: config.bodyLimitBytes,
     // Counts for hooks at the close, too: they wait for the grace, and then for what they cut.
     pluginTimeout: config.shutdownGraceMs + HOOK_MARGIN_MS,

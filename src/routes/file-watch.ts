@@ -2,8 +2,9 @@ import { WatchQuery } from '../../schemas/file.ts'
 import { WatchEvent as WatchAnswer } from '../../schemas/watch.ts'
 import type { CallOptions, WatchEvent } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
+import type { EndlessAnswers } from '../http/endless.ts'
 import { answerLive } from '../http/live-answer.ts'
-import { liveOptions } from '../http/memory.ts'
+import { holdLive } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { preferredType } from '../http/preferred-type.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
@@ -19,17 +20,19 @@ export interface FileWatchRoutesOptions {
     ): Promise<string>
   }
   memory: MemoryBudget
+  endless: EndlessAnswers
   heartbeatMs: number
 }
 
 export async function fileWatchRoutes(
   app: TypedApp,
-  { tree, memory, heartbeatMs }: FileWatchRoutesOptions,
+  { tree, memory, endless, heartbeatMs }: FileWatchRoutesOptions,
 ): Promise<void> {
   app.get('/sandboxes/:sandbox_id/watch', { schema: watchFiles, exposeHeadRoute: false }, async (request, reply) => {
     const { path, user, recursive = false } = request.query
     const type = preferredType(request, ['application/x-ndjson', 'text/event-stream'])
-    const options = { ...liveOptions(reply, memory), user, recursive }
+    holdLive(reply, memory)
+    const options = { signal: endless.signal(reply), user, recursive }
     return answerLive<WatchAnswer>(request, reply, { type, heartbeatMs }, async (send) => {
       const reason = await tree.watch(request.params.sandbox_id, path || '.', options, (event) => {
         const answer = watchAnswer(event)

@@ -3,8 +3,9 @@ import { ProcessOutput, ProcessOutputQuery } from '../../schemas/process.ts'
 import { Ref, type Static } from '../../schemas/typebox.ts'
 import type { CallOptions, CodeError, OnRunEvent, OutputPart, OutputStreams, RunEnd } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
+import type { EndlessAnswers } from '../http/endless.ts'
 import { answerLive } from '../http/live-answer.ts'
-import { callOptions, liveOptions } from '../http/memory.ts'
+import { callOptions, holdLive } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { preferredType } from '../http/preferred-type.ts'
 import { answerRaw } from '../http/raw-answer.ts'
@@ -37,6 +38,7 @@ export interface ProcessOutputRoutesOptions {
     ): Promise<RunEnd & { error: CodeError | null; stateLost: boolean }>
   }
   memory: MemoryBudget
+  endless: EndlessAnswers
   heartbeatMs: number
 }
 
@@ -45,7 +47,7 @@ const RAW = 'application/octet-stream'
 
 export async function processOutputRoutes(
   app: TypedApp,
-  { output, memory, heartbeatMs }: ProcessOutputRoutesOptions,
+  { output, memory, endless, heartbeatMs }: ProcessOutputRoutesOptions,
 ): Promise<void> {
   app.get('/sandboxes/:sandbox_id/processes/:process_id/output', { schema: readOutput }, async (request, reply) => {
     const { sandbox_id: id, process_id: processId } = request.params
@@ -57,7 +59,8 @@ export async function processOutputRoutes(
       const options = callOptions(reply, memory)
       return outputAnswer(await output.read(id, processId, { ...from, limitBytes, wholeCharacters }, options), encoding)
     }
-    const { signal } = liveOptions(reply, memory)
+    holdLive(reply, memory)
+    const signal = endless.signal(reply)
     if (type === RAW) {
       return answerRaw(reply, { type }, async ({ begin, write }) => {
         await output.follow(

@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { isSandboxError } from '../../../src/errors.ts'
 import { HTTP_DEFAULTS } from '../../../src/http/http-config.ts'
+import { PreviewSites } from '../../../src/http/preview-sites.ts'
 import { serverOptions } from '../../../src/http/server-options.ts'
 import { buildTestApp, type Changes, COMMAND, ID } from './stand-ins.ts'
 
@@ -175,7 +176,7 @@ test('close cuts what does not finish within the grace, which aborts its work', 
 
 test('a grace as long as it may be does not run into the time that the framework gives to hooks', () => {
   const config = { ...HTTP_DEFAULTS, shutdownGraceMs: 600_000 }
-  expect(serverOptions(config, undefined).pluginTimeout).toBeGreaterThan(config.shutdownGraceMs)
+  expect(serverOptions(config, new PreviewSites(''), undefined).pluginTimeout).toBeGreaterThan(config.shutdownGraceMs)
 })
 
 test('close does not wait for idle keep-alive connections', async () => {

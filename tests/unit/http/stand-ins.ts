@@ -198,6 +198,17 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       read: async () => OUTPUT,
       follow: async () => ({ ...COMMAND, error: null, stateLost: false }),
     },
+    ports: {
+      list: async () => [],
+      wait: async () => [],
+      use: () => ({
+        gone: new AbortController().signal,
+        connect: async () => {
+          throw new SandboxError('PORT_NOT_OPEN', 'nothing listens')
+        },
+        [Symbol.dispose]: () => {},
+      }),
+    },
     health: { engineAvailable: () => true, info: { name: 'docker', version: '20.10.24', link: 'dial' } },
     ...changes,
   }
