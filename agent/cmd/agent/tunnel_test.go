@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -220,6 +221,36 @@ func TestTunnelHoldsWhoeverIsFasterUp(t *testing.T) {
 	if !bytes.Equal(<-up, data) {
 		t.Fatal("other bytes went up")
 	}
+}
+
+func TestTunnelsThatNobodyReadsHoldNoOtherCall(t *testing.T) {
+	a := listening(t)
+	p := listenOn(t, "127.0.0.1:0")
+	for range 20 {
+		x := a.tunnel(p.port)
+		p.accept()
+		moved := make(chan struct{}, 1)
+		go func() {
+			for buf := make([]byte, 64<<10); ; {
+				if _, err := x.PipeWriter.Write(buf); err != nil {
+					return
+				}
+				select {
+				case moved <- struct{}{}:
+				default:
+				}
+			}
+		}()
+		for stuck := false; !stuck; {
+			select {
+			case <-moved:
+			case <-time.After(100 * time.Millisecond):
+				stuck = true
+			}
+		}
+		t.Cleanup(func() { x.leave(); _ = x.PipeWriter.Close() })
+	}
+	a.run(command("true").with("user", fmt.Sprint(os.Getuid())))
 }
 
 func TestManyTunnelsAndNoMoreThanThat(t *testing.T) {

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// Windows and frames, see README.md. A link that stays silent gets a ping, and ends when that stays unanswered.
+// Windows and frames, see README.md. What a body waits for its reader with, a stuck program's for ever, is taken from the
+// connection's window: it must hold many streams', and is what memory they can take. A link that stays silent gets a ping, and ends when that stays unanswered.
 const (
-	streamWindow     = 8 << 20
-	connectionWindow = 16 << 20
+	streamWindow     = 1 << 20
+	connectionWindow = 32 << 20
 	frameSize        = 1 << 20
 	maxStreams       = 1000
 	pingAfter        = 15 * time.Second
