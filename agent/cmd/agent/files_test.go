@@ -19,6 +19,8 @@ import (
 type entry struct {
 	Name, Path, Type, Target string
 	NameBase64               string `json:"name_base64"`
+	PathBase64               string `json:"path_base64"`
+	ETag                     string
 	Size, Mtime              int64
 	Mode, UID, GID           int
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k2sandbox.dev/agent/internal/fault"
+	"k2sandbox.dev/agent/internal/files"
 	"k2sandbox.dev/agent/internal/identity"
 	"k2sandbox.dev/agent/internal/kernel"
 	"k2sandbox.dev/agent/internal/proc"
@@ -87,7 +88,8 @@ func New(table *proc.Table, version string) http.Handler {
 var statuses = map[fault.Code]int{
 	fault.InvalidRequest: 400, fault.NotFound: 404, fault.NotADirectory: 400, fault.IsADirectory: 400,
 	fault.NotARegularFile: 400, fault.PermissionDenied: 403, fault.AlreadyExists: 409, fault.Refused: 400,
-	fault.ArchiveUnsafe: 400, fault.TooLarge: 413, fault.RangeNotSatisfiable: 416, fault.NoSpace: 507,
+	fault.PreconditionFailed: 412,
+	fault.ArchiveUnsafe:      400, fault.TooLarge: 413, fault.RangeNotSatisfiable: 416, fault.NoSpace: 507,
 	fault.ReadOnly: 403, fault.UserNotFound: 400, fault.CwdNotFound: 400, fault.CwdNotADirectory: 400,
 	fault.CwdNotAccessible: 400, fault.CommandNotFound: 400, fault.CommandNotExecutable: 400,
 	fault.ProcessNotFound: 404, fault.ProcessExists: 409, fault.StdinClosed: 409, fault.TooManyProcesses: 503,
@@ -194,6 +196,25 @@ func (q query) mode() (int, error) {
 		return 0, fault.New(fault.InvalidRequest, "query parameter mode: need 0 to 7777, octal")
 	}
 	return int(n), nil
+}
+
+// condition reads if_match and if_none_match: an etag or "*".
+func (q query) condition() (files.Condition, error) {
+	for _, name := range []string{"if_match", "if_none_match"} {
+		value, ok := q[name]
+		if ok && value != "*" && !isETag(value) {
+			return files.Condition{}, fault.New(fault.InvalidRequest, "query parameter %s: need an etag without quotes, or *", name)
+		}
+	}
+	return files.Condition{IfMatch: q["if_match"], IfNoneMatch: q["if_none_match"]}, nil
+}
+
+func isETag(s string) bool {
+	ok := len(s) > 0 && len(s) <= 128
+	for _, c := range []byte(s) {
+		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
+	}
+	return ok
 }
 
 // target reads path and user, which every file route has.

@@ -57,6 +57,9 @@ func (s *server) readFile(w http.ResponseWriter, r *http.Request) error {
 	defer content.Close()
 	h := w.Header()
 	h.Set("K2-File-Size", strconv.FormatInt(content.Size, 10))
+	h.Set("K2-File-Etag", content.ETag)
+	h.Set("K2-File-Mtime", strconv.FormatInt(content.Mtime, 10))
+	h.Set("K2-File-Mode", fmt.Sprintf("%04o", content.Mode))
 	offset, length, status := int64(0), content.Size, http.StatusOK
 	if wanted := r.Header.Get("Range"); wanted != "" {
 		offset, length, err = files.ParseRange(wanted, content.Size)
@@ -85,7 +88,17 @@ func (s *server) writeFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entry, err := files.Write(user, path, mode, r.Body)
+	condition, err := q.condition()
+	if err != nil {
+		return err
+	}
+	owner := identity.KeepOwner
+	if spec, ok := q["owner"]; ok {
+		if owner, err = identity.ResolveOwner(spec); err != nil {
+			return err
+		}
+	}
+	entry, err := files.Write(user, path, files.WriteOptions{Mode: mode, Owner: owner, Condition: condition}, r.Body)
 	if err != nil {
 		return err
 	}
@@ -153,7 +166,14 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := files.Delete(user, path, recursive); err != nil {
+	condition, err := q.condition()
+	if err != nil {
+		return err
+	}
+	if condition.IfNoneMatch != "" {
+		return fault.New(fault.InvalidRequest, "query parameter if_none_match: not of DELETE")
+	}
+	if err := files.Delete(user, path, recursive, condition); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

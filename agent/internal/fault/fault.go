@@ -19,6 +19,7 @@ const (
 	NotARegularFile      Code = "NOT_A_REGULAR_FILE"
 	PermissionDenied     Code = "PERMISSION_DENIED"
 	AlreadyExists        Code = "ALREADY_EXISTS"
+	PreconditionFailed   Code = "PRECONDITION_FAILED"
 	Refused              Code = "REFUSED"
 	ArchiveUnsafe        Code = "ARCHIVE_UNSAFE"
 	TooLarge             Code = "TOO_LARGE"

@@ -12,7 +12,7 @@ import (
 
 // Delete removes a file, a symlink itself, an empty folder, or with recursive a tree. It follows no symlink and
 // crosses no mount.
-func Delete(user *identity.User, path string, recursive bool) error {
+func Delete(user *identity.User, path string, recursive bool, condition Condition) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
@@ -25,6 +25,14 @@ func Delete(user *identity.User, path string, recursive bool) error {
 			return err
 		}
 		defer syscall.Close(dirfd)
+		if condition == (Condition{}) {
+			return deleteName(dirfd, base, path, recursive)
+		}
+		unlock := lockName(dirfd, base)
+		defer unlock()
+		if err := condition.check(dirfd, base, path); err != nil {
+			return err
+		}
 		return deleteName(dirfd, base, path, recursive)
 	})
 	if err != nil {

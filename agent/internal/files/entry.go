@@ -12,17 +12,20 @@ import (
 	"k2sandbox.dev/agent/internal/sys"
 )
 
-// Entry is what the API tells of a file; mtime in unix milliseconds.
+// Entry is what the API tells of a file; mtime in unix milliseconds. The ...Base64 fields are there when the bytes are
+// not UTF-8.
 type Entry struct {
 	Name       string `json:"name"`
 	NameBase64 string `json:"name_base64,omitempty"`
 	Path       string `json:"path"`
+	PathBase64 string `json:"path_base64,omitempty"`
 	Type       string `json:"type"`
 	Size       int64  `json:"size"`
 	Mode       uint32 `json:"mode"`
 	UID        uint32 `json:"uid"`
 	GID        uint32 `json:"gid"`
 	Mtime      int64  `json:"mtime"`
+	ETag       string `json:"etag"`
 	Target     string `json:"target,omitempty"`
 }
 
@@ -34,13 +37,19 @@ var typeNames = map[uint32]string{
 func newEntry(name, full string, st sys.Stat, target string) Entry {
 	e := Entry{
 		Name: name, Path: full, Type: typeNames[st.Type()], Size: st.Size, Mode: st.Perm(), UID: st.UID, GID: st.GID,
-		Mtime: st.MtimeMs(), Target: target,
+		Mtime: st.MtimeMs(), ETag: etag(st), Target: target,
 	}
-	if !utf8.ValidString(name) {
-		e.NameBase64 = base64.StdEncoding.EncodeToString([]byte(name))
-		e.Name = strings.ToValidUTF8(name, "\uFFFD")
-	}
+	e.Name, e.NameBase64 = Text(name)
+	e.Path, e.PathBase64 = Text(full)
 	return e
+}
+
+// Text makes bytes fit for JSON: what is not UTF-8 becomes replacement characters, and base64 beside them.
+func Text(bytes string) (text, inBase64 string) {
+	if utf8.ValidString(bytes) {
+		return bytes, ""
+	}
+	return strings.ToValidUTF8(bytes, "\uFFFD"), base64.StdEncoding.EncodeToString([]byte(bytes))
 }
 
 // Stat tells of path, or with follow=false of the symlink itself.

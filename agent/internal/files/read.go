@@ -16,11 +16,15 @@ const (
 	maxUnsized = 8 << 20
 )
 
-// Content is an open regular file. Size is what it had when it was opened; no more is read even if it grows.
+// Content is an open regular file. Size is what it had when it was opened; no more is read even if it grows. The other
+// fields are of the same moment.
 type Content struct {
-	Size int64
-	file *os.File
-	data []byte // of a file that says size 0 and is not empty
+	Size  int64
+	ETag  string
+	Mtime int64 // unix milliseconds
+	Mode  uint32
+	file  *os.File
+	data  []byte // of a file that says size 0 and is not empty
 }
 
 // OpenContent opens path for reading as user. It never blocks: what is no regular file is refused.
@@ -48,7 +52,7 @@ func openContent(path string) (*Content, error) {
 		_ = syscall.Close(fd)
 		return nil, err
 	}
-	c := &Content{Size: st.Size, file: os.NewFile(uintptr(fd), path)}
+	c := &Content{Size: st.Size, ETag: etag(st), Mtime: st.MtimeMs(), Mode: st.Perm(), file: os.NewFile(uintptr(fd), path)}
 	if st.Size > 0 {
 		return c, nil
 	}

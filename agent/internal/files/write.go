@@ -17,12 +17,20 @@ const (
 	maxLinks    = 40
 )
 
+// WriteOptions: Mode < 0 keeps the file's, 0644 for a new one.
+type WriteOptions struct {
+	Mode      int
+	Owner     identity.Owner
+	Condition Condition
+}
+
 // write is one upload under way: into a new file beside the target, or where that can't be, into the target itself.
 type write struct {
 	user    *identity.User
 	path    string
 	dirfd   int
 	base    string
+	options WriteOptions
 	target  sys.Stat
 	exists  bool
 	fd      int
@@ -32,12 +40,11 @@ type write struct {
 
 // Write replaces the content of path with body, and makes its folders. The old content stays untouched until all of
 // body was read; only where the user may write the file but not its folder, it is overwritten as body comes.
-// mode < 0 keeps the file's, 0644 for a new one.
-func Write(user *identity.User, path string, mode int, body io.Reader) (Entry, error) {
+func Write(user *identity.User, path string, options WriteOptions, body io.Reader) (Entry, error) {
 	if err := checkPath(path); err != nil {
 		return Entry{}, err
 	}
-	w := &write{user: user, path: path, dirfd: -1, fd: -1}
+	w := &write{user: user, path: path, options: options, dirfd: -1, fd: -1}
 	defer w.close()
 	if err := user.Do(w.begin); err != nil {
 		return Entry{}, fault.Of(err, clip(path))
@@ -47,7 +54,7 @@ func Write(user *identity.User, path string, mode int, body io.Reader) (Entry, e
 	}
 	var entry Entry
 	err := user.Do(func() (err error) {
-		entry, err = w.commit(mode)
+		entry, err = w.commit()
 		return err
 	})
 	if err != nil {
@@ -66,6 +73,9 @@ func (w *write) begin() error {
 	if err := w.findTarget(); err != nil {
 		return err
 	}
+	if err := w.options.Condition.of(w.target, w.exists, w.path); err != nil {
+		return err
+	}
 	if w.exists {
 		if err := w.mayOverwrite(); err != nil {
 			return err
@@ -75,6 +85,9 @@ func (w *write) begin() error {
 	fd, err := sys.Openat(w.dirfd, temp, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
 		w.fd, w.temp = fd, temp
+		if w.options.Owner != identity.KeepOwner {
+			return w.options.Owner.Set(fd)
+		}
 		if w.keepOwner() {
 			return nil
 		}
@@ -83,7 +96,10 @@ func (w *write) begin() error {
 		return err
 	}
 	w.fd, err = sys.Openat(w.dirfd, w.base, syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_NOFOLLOW, 0)
-	return err
+	if err != nil {
+		return err
+	}
+	return w.options.Owner.Set(w.fd)
 }
 
 // findTarget opens the folder that the file is or will be in; a symlink leads to its target's.
@@ -228,7 +244,8 @@ func writeAll(fd int, b []byte) error {
 	return nil
 }
 
-func (w *write) commit(mode int) (Entry, error) {
+func (w *write) commit() (Entry, error) {
+	mode := w.options.Mode
 	if mode < 0 {
 		mode = defaultMode
 		if w.exists {
@@ -244,9 +261,13 @@ func (w *write) commit(mode int) (Entry, error) {
 	if err := syscall.Fchmod(w.fd, uint32(mode)); err != nil {
 		return Entry{}, err
 	}
-	switch err := sys.Renameat2(w.dirfd, w.temp, w.dirfd, w.base, 0); {
+	unlock := lockName(w.dirfd, w.base)
+	defer unlock()
+	if err := w.options.Condition.check(w.dirfd, w.base, w.path); err != nil {
+		return Entry{}, err
+	}
+	switch err := w.rename(uint32(mode)); {
 	case err == nil:
-		w.temp = ""
 	case err == syscall.EBUSY && w.exists: // a mounted file, as Docker's /etc/hosts
 		if err := w.copyOver(); err != nil {
 			return Entry{}, err
@@ -255,6 +276,30 @@ func (w *write) commit(mode int) (Entry, error) {
 		return Entry{}, err
 	}
 	return w.entry()
+}
+
+// rename puts the finished file into its place. With if_none_match=* that is the check as well.
+func (w *write) rename(mode uint32) error {
+	if w.options.Condition.IfNoneMatch == "*" {
+		made, err := moveNew(w.dirfd, w.temp, w.base)
+		if err == syscall.EEXIST {
+			return w.options.Condition.failed(w.path, "it exists")
+		}
+		if made {
+			w.temp = ""
+		}
+		return err
+	}
+	if w.options.Condition != (Condition{}) {
+		if err := w.becomeNewer(mode); err != nil {
+			return err
+		}
+	}
+	err := sys.Renameat2(w.dirfd, w.temp, w.dirfd, w.base, 0)
+	if err == nil {
+		w.temp = ""
+	}
+	return err
 }
 
 // copyOver writes the finished temporary file into the target, which can't be replaced.

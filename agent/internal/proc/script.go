@@ -63,5 +63,5 @@ func (p *Process) removeScript() {
 	}
 	dir := p.scriptDir
 	p.scriptDir = ""
-	go func() { _ = files.Delete(p.user, dir, true) }()
+	go func() { _ = files.Delete(p.user, dir, true, files.Condition{}) }()
 }

@@ -190,6 +190,8 @@ type Stat struct {
 	Size      int64
 	MtimeSec  int64
 	MtimeNsec uint32
+	CtimeSec  int64
+	CtimeNsec uint32
 	Dev       uint64
 	MountRoot bool // known only from Linux 5.8
 }
@@ -249,6 +251,7 @@ func Statx(dirfd int, name string, flags int) (Stat, error) {
 	return Stat{
 		Mode: uint32(b.mode), Nlink: b.nlink, UID: b.uid, GID: b.gid, Ino: b.ino, Size: int64(b.size),
 		MtimeSec: b.mtime.sec, MtimeNsec: b.mtime.nsec,
+		CtimeSec: b.ctime.sec, CtimeNsec: b.ctime.nsec,
 		Dev:       uint64(b.devMajor)<<32 | uint64(b.devMinor),
 		MountRoot: b.attributes&statxAttrMountRoot != 0,
 	}, nil
