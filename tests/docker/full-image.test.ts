@@ -73,6 +73,18 @@ describe.skipIf(!there)(name, () => {
     expect((await run('stop("so")')).error).toMatchObject({ name: 'ERROR', value: expect.stringContaining('so') })
   })
 
+  test('R takes cwd and envs of one run', async () => {
+    const r = (code: string, more: object = {}) => live.api.code(box.id, code, { language: 'r', ...more })
+    const show = 'cat(getwd(), Sys.getenv("OF_RUN", "none"))'
+    const printed = async (more: object) => (await r(show, more)).logs.stdout.map(({ line }) => line).join('')
+    const more = { cwd: '/usr', envs: { OF_RUN: "'quoted' é" } }
+    expect(await printed(more)).toBe("/usr 'quoted' é")
+    expect(await printed({})).toBe('/home/user none')
+    expect((await r('stop("so")', more)).error).toMatchObject({ value: expect.stringContaining('so') })
+    expect(await r('while (TRUE) 1', { ...more, timeout: 1 })).toMatchObject({ reason: 'timeout', state_lost: false })
+    expect(await printed({})).toBe('/home/user none')
+  })
+
   test('it has every language that the server knows but Julia, each with its version', async () => {
     const { languages } = await live.api.json<LanguageList>('GET', `/sandboxes/${box.id}/languages`)
     const expected = ['python', 'javascript', 'typescript', 'bash', ...PROGRAMS.map(([language]) => language)]

@@ -77,12 +77,19 @@ describe.each(['ipython', 'by-message'])('a kernel called %s', (language) => {
     expect((await run('input()')).error?.name).toMatch(/StdinNotImplemented|EOF/)
   })
 
-  test('what a kernel can not do for one run is refused', async () => {
-    for (const more of [{ envs: { A: '1' } }, { cwd: '/tmp' }])
-      expect((await run('1', more)).error).toMatchObject({
-        name: 'NotSupported',
-        value: expect.stringContaining('context'),
-      })
+  test('cwd and envs of one run hold for it alone, however it ends', async () => {
+    const value = '\'"""\\ $(id) `id`\n é'
+    const more = { cwd: '/usr', envs: { OF_RUN: value, OF_SANDBOX: 'other' } }
+    const show = 'import os; (os.getcwd(), os.environ.get("OF_RUN"), os.environ["OF_SANDBOX"])'
+    const before = "('/home/user', None, 'box')"
+    const during = await run(`${show} == ('/usr', ${JSON.stringify(value)}, 'other')`, more)
+    expect(during).toMatchObject({ text: 'True', logs: { stdout: [], stderr: [] }, error: null })
+    expect((await run(show)).text).toBe(before)
+    expect((await run('1 / 0', more)).error?.name).toBe('ZeroDivisionError')
+    expect((await run(show)).text).toBe(before)
+    const late = await run('import time\nfor _ in range(600): time.sleep(0.1)', { ...more, timeout: 1 })
+    expect(late).toMatchObject({ error: { name: 'TimeoutError' }, state_lost: false })
+    expect((await run(show)).text).toBe(before)
   })
 
   test('much output arrives whole', async () => {
@@ -135,13 +142,21 @@ describe('an image with kernels', () => {
     const { languages } = await live.api.json<LanguageList>('GET', `/sandboxes/${box.id}/languages`)
     expect(languages.find(({ name }) => name === 'python')).toMatchObject({ stateful: true, kernel: null })
     expect(languages).toContainEqual({
-      name: 'ipython',
+      name: 'unheard-of',
       aliases: [],
       stateful: true,
       program: 'python3',
       version: null,
-      kernel: 'ipython',
+      kernel: 'unheard-of',
     })
+  })
+
+  test('one of a language without a way to set them refuses cwd and envs of one run', async () => {
+    for (const more of [{ envs: { A: '1' } }, { cwd: '/tmp' }])
+      expect((await live.api.code(box.id, '1', { language: 'unheard-of', ...more })).error).toMatchObject({
+        name: 'NotSupported',
+        value: expect.stringContaining('context'),
+      })
   })
 
   test('one that can not start says why', async () => {

@@ -63,7 +63,7 @@ export async function ensureImage(docker: Docker, image: string): Promise<string
 
 const kernelspec = (name: string, more: object = {}) => {
   const argv = ['python3', '-m', 'ipykernel_launcher', '-f', '{connection_file}']
-  const spec = JSON.stringify({ argv, language: name, display_name: name, env: { OF_SPEC: 'spec' }, ...more })
+  const spec = JSON.stringify({ argv, language: 'python', display_name: name, env: { OF_SPEC: 'spec' }, ...more })
   const folder = `/usr/local/share/jupyter/kernels/${name}`
   return `mkdir -p ${folder} && echo '${spec}' > ${folder}/kernel.json`
 }
@@ -71,7 +71,7 @@ const kernelspec = (name: string, more: object = {}) => {
 const KERNEL = `FROM ${BASE_IMAGE.reference}
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends python3-ipykernel && rm -rf /var/lib/apt/lists/*
-RUN ${kernelspec('ipython')} && ${kernelspec('by-message', { interrupt_mode: 'message' })}
+RUN ${kernelspec('ipython')} && ${kernelspec('by-message', { interrupt_mode: 'message' })} && ${kernelspec('unheard-of', { language: 'unheard-of' })}
 RUN mkdir -p /usr/local/share/jupyter/kernels/broken && echo '{"argv": ["false"], "language": "broken"}' > /usr/local/share/jupyter/kernels/broken/kernel.json
 USER user
 `

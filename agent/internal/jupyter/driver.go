@@ -16,11 +16,7 @@ import (
 	"k2sandbox.dev/agent/internal/drivers"
 )
 
-const (
-	endWithin = 2 * time.Second
-	// idleWithin is how long the last broadcasts of a run may come after its reply.
-	idleWithin = 10 * time.Second
-)
+const endWithin = 2 * time.Second
 
 type driver struct {
 	kernel     *kernel
@@ -29,6 +25,8 @@ type driver struct {
 	acks       chan struct{}
 	gone       chan struct{} // closed when the agent has closed its pipe
 	interrupts chan os.Signal
+	// hiddenWithin is how long the kernel may take for code of ours.
+	hiddenWithin time.Duration
 }
 
 // Serve is the whole life of the driver of one kernel, named as its kernelspec's folder is.
@@ -51,6 +49,7 @@ func Serve(name string) error {
 	d := &driver{
 		kernel: k, events: &events{file: os.NewFile(4, "events")}, interrupts: interrupts,
 		runs: make(chan drivers.Request, 1), acks: make(chan struct{}, 1), gone: make(chan struct{}),
+		hiddenWithin: hiddenWithin,
 	}
 	if err := d.events.ready(version, k.process.Process.Pid); err != nil {
 		return err
@@ -109,105 +108,6 @@ func (d *driver) serve() error {
 	}
 }
 
-// execution is one request, as it goes.
-type execution struct {
-	drivers.Request
-	id            string // of the message
-	idle, replied bool
-	failed, wrong bool
-	interrupts    interrupter
-}
-
-// run executes code to its end. It fails when this driver is to end.
-func (d *driver) run(r drivers.Request) error {
-	drainSignals(d.interrupts)
-	if err := d.events.started(r.ID); err != nil {
-		return err
-	}
-	if r.Cwd != nil || len(r.Env) > 0 {
-		return d.refuse(r, "a kernel takes no cwd or envs of a single run; make a context with them")
-	}
-	id, parts := d.kernel.session.request("execute_request", map[string]any{
-		"code": r.Code, "silent": false, "store_history": true, "user_expressions": struct{}{}, "allow_stdin": false, "stop_on_error": false,
-	})
-	e := &execution{Request: r, id: id}
-	if err := d.kernel.shell.send(parts); err != nil {
-		<-d.kernel.ended
-		return d.endAs(d.kernel.state)
-	}
-	if over, err := d.follow(e); over || err != nil {
-		return err
-	}
-	if e.wrong && !e.failed {
-		if err := d.events.write(e.silentError()); err != nil {
-			return err
-		}
-	}
-	code := 0
-	if e.failed || e.wrong {
-		code = 1
-	}
-	return d.events.write(endEvent{"end", r.ID, code})
-}
-
-// follow waits for the end of a run. over: the agent has gone, and the kernel with it.
-func (d *driver) follow(e *execution) (over bool, err error) {
-	var late <-chan time.Time
-	for !e.idle || !e.replied {
-		select {
-		case m := <-d.kernel.published:
-			if err := d.publish(e, m); err != nil {
-				return false, err
-			}
-		case m := <-d.kernel.replies:
-			if m.parent == e.id && m.Type == "execute_reply" {
-				e.reply(m.content)
-				late = time.After(idleWithin)
-			}
-		case <-d.interrupts:
-			e.interrupts.ask()
-		case <-e.interrupts.due:
-			e.interrupts.sent()
-			if !e.replied {
-				d.kernel.interrupt()
-			}
-		case <-late:
-			e.idle = true
-		case <-d.gone:
-			d.kernel.shutdown(endWithin)
-			return true, nil
-		case <-d.kernel.ended:
-			d.drain(e)
-			return false, d.endAs(d.kernel.state)
-		}
-	}
-	return false, nil
-}
-
-// silentError is for a kernel that says that something was wrong, and not what: it does so after an interrupt, too.
-func (e *execution) silentError() errorEvent {
-	if e.interrupts.asked {
-		return errorEvent{"error", e.ID, "KeyboardInterrupt", "", nil}
-	}
-	return errorEvent{"error", e.ID, "ExecutionAborted", "the kernel did not run it", nil}
-}
-
-func (d *driver) refuse(r drivers.Request, why string) error {
-	if err := d.events.write(errorEvent{"error", r.ID, "NotSupported", why, nil}); err != nil {
-		return err
-	}
-	return d.events.write(endEvent{"end", r.ID, 1})
-}
-
-func (e *execution) reply(content json.RawMessage) {
-	var reply struct {
-		Status string `json:"status"`
-	}
-	_ = json.Unmarshal(content, &reply) // without a status it is not ok
-	e.replied = true
-	e.wrong = reply.Status != "ok"
-}
-
 // drain handles what a kernel said before it ended.
 func (d *driver) drain(e *execution) {
 	for {
@@ -228,13 +128,16 @@ func (d *driver) publish(e *execution, m *message) error {
 		d.print(m)
 		return nil
 	}
+	if e.hidden && m.Type != "status" {
+		return nil
+	}
 	switch m.Type {
 	case "status":
 		var status struct {
 			State string `json:"execution_state"`
 		}
 		_ = json.Unmarshal(m.content, &status)
-		if status.State == "busy" {
+		if status.State == "busy" && !e.hidden {
 			e.interrupts.begun()
 		}
 		e.idle = e.idle || status.State == "idle"
