@@ -33,6 +33,12 @@ export const CodeExecution = Type.Object(
     ),
     output_limit_bytes: Type.Optional(outputLimitBytes()),
     detach: Type.Optional(detach()),
+    check_types: Type.Optional(
+      Type.Boolean({
+        description:
+          'TypeScript only: its types are checked first, strictly, together with what earlier runs of the context declared, by the compiler in the image (`typescript` 4 to 6). Code with a wrong type does not run: `error` is then a `TypeCheckError`, its traceback has every problem with its place. False or absent: types are removed, not checked.',
+      }),
+    ),
   },
   { $id: 'CodeExecution', description: 'Code to run to its end, as a cell of a notebook.' },
 )

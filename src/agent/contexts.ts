@@ -57,7 +57,7 @@ export async function startRun(
   return new OutputReader(session, call, { needsEnd: true })
 }
 
-function toWire({ id, code, cwd, env, timeoutMs, displayBytes, time }: StartRun): object {
+function toWire({ id, code, cwd, env, timeoutMs, displayBytes, checkTypes, time }: StartRun): object {
   return {
     id,
     code,
@@ -65,6 +65,7 @@ function toWire({ id, code, cwd, env, timeoutMs, displayBytes, time }: StartRun)
     env,
     timeout_ms: timeoutMs,
     display_bytes: displayBytes,
+    check_types: checkTypes,
     follow: true,
     time: time ?? false,
   }

@@ -109,6 +109,8 @@ export interface StartRun {
   timeoutMs?: number | undefined
   /** Of one display, all its forms together, as JSON: 1 KiB to LARGEST_DISPLAY_BYTES. */
   displayBytes?: number | undefined
+  /** Of TypeScript only. */
+  checkTypes?: boolean | undefined
   time?: boolean | undefined
 }
 

@@ -50,17 +50,19 @@ export class Code {
   async #run(id: string, request: RunCode, output: CodeOutput, options: CallOptions): Promise<CodeEnd> {
     if (request.contextId !== undefined) {
       const language = await this.#languageOf(id, request, options)
+      requireTypes(request, language)
       return await this.#runIn(id, request.contextId, language, request, output, options)
     }
     const runner = await this.#parts.languages.resolve(id, request.language, options)
     const { language } = runner
+    requireTypes(request, runner.name)
     if (hasContexts(runner)) {
       const contextId = defaultContextId(this.#parts.registry.require(id), runner, request.user)
       try {
         return await this.#runInDefault(id, contextId, runner, request, output, options)
       } catch (error) {
         // The image lacks what a context would need; another of its programs may run the code as a file.
-        if (!isSandboxError(error, 'LANGUAGE_UNAVAILABLE') || language === null) throw error
+        if (!isSandboxError(error, 'LANGUAGE_UNAVAILABLE') || language === null || request.checkTypes) throw error
       }
     }
     if (language === null)
@@ -104,10 +106,10 @@ export class Code {
     { signal }: CallOptions,
   ): Promise<CodeEnd> {
     const limitBytes = outputLimitWithin(request.outputLimitBytes, this.#parts.rules)
-    const { code, cwd, envs, detach } = request
+    const { code, cwd, envs, detach, checkTypes } = request
     const timeoutMs = request.timeoutMs || DEFAULT_TIMEOUT_MS
     const displayBytes = Math.min(limitBytes, LARGEST_DISPLAY_BYTES)
-    const cell: CellExecution = { contextId, code, cwd, envs, timeoutMs, displayBytes }
+    const cell: CellExecution = { contextId, code, cwd, envs, timeoutMs, displayBytes, checkTypes }
     const onStart = (status: ProcessStatus) => output.start(status, language, contextId)
     const ended = await this.#parts.executions.run(id, cell, { signal, detach, onStart, onOutput: output.take })
     const error = whyEnded(ended, timeoutMs) ?? output.error ?? exitError(ended)
@@ -142,6 +144,12 @@ export class Code {
     const error = whyEnded(ended, timeoutMs) ?? (ended.exitCode === 0 ? null : failed())
     return { ...endOf(ended, output), error, language: language.name, contextId: null }
   }
+}
+
+/** INVALID_REQUEST for a check of types that the language has none of. */
+function requireTypes({ checkTypes }: RunCode, language: string): void {
+  if (!checkTypes || language === 'typescript') return
+  throw new SandboxError('INVALID_REQUEST', `check_types is for typescript only, and this code is ${language}`)
 }
 
 /** Where the output of code goes. */

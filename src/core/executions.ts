@@ -42,6 +42,7 @@ export interface CellExecution {
   timeoutMs?: number | undefined
   /** Of one display, all forms together. */
   displayBytes: number
+  checkTypes?: boolean | undefined
 }
 
 /** How it ended. */
@@ -167,7 +168,7 @@ export function toProcess(record: SandboxRecord, id: string, execution: ProgramE
 }
 
 function toRun(record: SandboxRecord, id: string, execution: CellExecution): StartRun {
-  const { contextId, code, cwd, envs = {}, timeoutMs, displayBytes } = execution
+  const { contextId, code, cwd, envs = {}, timeoutMs, displayBytes, checkTypes } = execution
   return {
     id,
     contextId,
@@ -176,6 +177,7 @@ function toRun(record: SandboxRecord, id: string, execution: CellExecution): Sta
     env: envs,
     timeoutMs,
     displayBytes,
+    checkTypes,
     time: true,
   }
 }

@@ -125,6 +125,8 @@ export interface RunCode {
   outputLimitBytes?: number | undefined
   /** It runs on when the client leaves. */
   detach?: boolean | undefined
+  /** TypeScript only: it runs only if its types are right. */
+  checkTypes?: boolean | undefined
 }
 
 export interface LogLine {

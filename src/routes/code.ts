@@ -51,6 +51,7 @@ function toCode(body: CodeExecution): RunCode {
     user: body.user,
     outputLimitBytes: body.output_limit_bytes,
     detach: body.detach,
+    checkTypes: body.check_types,
   }
 }
 

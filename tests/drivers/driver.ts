@@ -28,6 +28,7 @@ export interface RunOptions {
   cwd?: string
   env?: Record<string, string>
   displayBytes?: number
+  checkTypes?: boolean
   /** After it the run fails here; the driver is not told. */
   deadlineMs?: number
 }
@@ -170,8 +171,8 @@ export class Driver implements AsyncDisposable {
     this.#early = []
     this.#current = run
     run.started.promise.catch(() => {})
-    const { cwd = null, env = {}, displayBytes = 16 * 1024 * 1024, deadlineMs = DEADLINE_MS } = options
-    this.#send({ op: 'run', id, code, cwd, env, display_bytes: displayBytes })
+    const { cwd = null, env = {}, displayBytes = 16 * 1024 * 1024, checkTypes, deadlineMs = DEADLINE_MS } = options
+    this.#send({ op: 'run', id, code, cwd, env, display_bytes: displayBytes, check_types: checkTypes })
     const result = within(deadlineMs, `the end of ${JSON.stringify(code.slice(0, 100))}`, run.ended.promise)
     const started = within(deadlineMs, 'started', run.started.promise)
     // Whoever looks at one of them need not look at the other.

@@ -21,6 +21,7 @@ type Run struct {
 	Cwd          *string // nil: where the context is
 	Env          map[string]string
 	DisplayBytes int
+	CheckTypes   bool // before it runs; of TypeScript only
 }
 
 // Driver is one language's.
@@ -30,10 +31,12 @@ type Driver struct {
 	// Noisy says that what it prints before it is ready is not the code's.
 	Noisy bool
 	// Shell says that most of what runs are programs that it starts and waits for.
-	Shell  bool
-	argv   func(program string) []string
-	source func() []byte
-	encode func(Run) []byte
+	Shell bool
+	// ChecksTypes says that it knows `check_types`.
+	ChecksTypes bool
+	argv        func(program string) []string
+	source      func() []byte
+	encode      func(Run) []byte
 }
 
 // Argv is the command line of an interpreter that becomes the driver.
@@ -91,8 +94,9 @@ func node(language string) *Driver {
 		argv: func(program string) []string {
 			return []string{program, "--no-force-async-hooks-checks", "-e", boot("node"), "--", language}
 		},
-		source: nodeSource,
-		encode: encodeJSON,
+		ChecksTypes: language == "typescript",
+		source:      nodeSource,
+		encode:      encodeJSON,
 	}
 }
 
@@ -126,9 +130,10 @@ type Request struct {
 	Cwd          *string           `json:"cwd"`
 	Env          map[string]string `json:"env"`
 	DisplayBytes int               `json:"display_bytes"`
+	CheckTypes   bool              `json:"check_types,omitempty"`
 }
 
 func encodeJSON(run Run) []byte {
-	line, _ := json.Marshal(Request{"run", run.ID, run.Code, run.Cwd, run.Env, run.DisplayBytes})
+	line, _ := json.Marshal(Request{"run", run.ID, run.Code, run.Cwd, run.Env, run.DisplayBytes, run.CheckTypes})
 	return append(line, '\n')
 }

@@ -29,6 +29,7 @@ type RunSpec struct {
 	TimeoutMs    int64             `json:"timeout_ms"`
 	BufferBytes  int               `json:"buffer_bytes"`
 	DisplayBytes int               `json:"display_bytes"`
+	CheckTypes   bool              `json:"check_types"`
 	KeepMs       *int64            `json:"keep_ms"`
 	Follow       bool              `json:"follow"`
 	Time         bool              `json:"time"`
@@ -105,11 +106,13 @@ func newRun(c *Context, spec RunSpec) (*Run, error) {
 		return nil, invalid("timeout_ms: need 0 to %d", int64(maxTimeoutMs))
 	case spec.KeepMs != nil && (*spec.KeepMs < 0 || *spec.KeepMs > maxKeepMs):
 		return nil, invalid("keep_ms: need 0 to %d", maxKeepMs)
+	case spec.CheckTypes && !c.driver.ChecksTypes:
+		return nil, invalid("check_types: only TypeScript has types to check")
 	}
 	if err := proc.CheckEnv(spec.Env); err != nil {
 		return nil, err
 	}
-	request := drivers.Run{ID: spec.ID, Code: spec.Code, Env: spec.Env, DisplayBytes: spec.DisplayBytes}
+	request := drivers.Run{ID: spec.ID, Code: spec.Code, Env: spec.Env, DisplayBytes: spec.DisplayBytes, CheckTypes: spec.CheckTypes}
 	if spec.Cwd != "" {
 		if err := proc.CheckCwd(c.user, spec.Cwd); err != nil {
 			return nil, err

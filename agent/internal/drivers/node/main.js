@@ -32,6 +32,7 @@ const hooks = require('hidden.js')
 const stacks = require('stacks.js')
 const listeners = require('listeners.js')
 const safe = require('safe.js')
+const typecheck = language === 'typescript' ? require('typecheck.js') : undefined
 
 const extension = language === 'typescript' ? 'ts' : 'js'
 const maps = new safe.Map()
@@ -81,6 +82,23 @@ function start(request) {
     begin()
     return finish(mine, { __proto__: null, error })
   }
+  if (typecheck) mine.cell.folder = typecheck.folderNow()
+  if (!request.check_types || !typecheck) return perform(mine, begin)
+  begin()
+  mine.guarded = false
+  typecheck.check(mine.cell, (wrong) => {
+    if (mine.over) return
+    if (wrong) return finish(mine, { __proto__: null, error: null, described: wrong })
+    later(() => {
+      if (mine.over) return
+      mine.guarded = true
+      perform(mine, () => {})
+    })
+  })
+}
+
+/** Evaluates the cell of a run. `begin` is called when an interrupt is for it. */
+function perform(mine, begin) {
   // Whatever the code does to this stack, the run goes on from the event loop.
   immediately(() => {
     interrupts.listen()
@@ -201,6 +219,10 @@ function finish(mine, outcome) {
   } else if (outcome.exit !== undefined) code = outcome.exit
   else if (process.exitCode !== undefined && process.exitCode !== null) code = exits.number(process.exitCode)
   process.exitCode = undefined
+  if (typecheck) {
+    typecheck.abandon()
+    if (code === 0) typecheck.remember(mine.cell)
+  }
   mine.restore()
   interrupts.settled()
   run = undefined
@@ -218,13 +240,13 @@ function isInterrupt(error) {
 }
 
 function sendError(mine, outcome) {
-  let described
+  let { described } = outcome
   if (isInterrupt(outcome.error)) {
     outcome = interruption([])
     signalDue = safe.now() + SIGNAL_DELAY_MS
   }
   try {
-    described = outcome.interrupted
+    if (!described) described = outcome.interrupted
       ? { name: 'KeyboardInterrupt', value: 'the run was interrupted', traceback: outcome.frames }
       : describe(outcome.error, mine.cell, outcome.place)
   } catch {

@@ -5,7 +5,7 @@ const Module = require('module')
 const path = require('path')
 const { pathToFileURL } = require('url')
 const hooks = require('hidden.js')
-const { Map, SyntaxError, defineProperty, exec, indexOf, keys, mapGet, mapSet, push, split } = require('safe.js')
+const { Map, SyntaxError, defineProperty, exec, indexOf, joinLists, keys, mapGet, mapSet, push, split } = require('safe.js')
 
 const importers = new Map()
 const requires = new Map()
@@ -20,6 +20,11 @@ function globalFolders() {
     if (prefixes[index]) push(folders, path.join(prefixes[index], 'lib/node_modules'))
   }
   return folders
+}
+
+/** Every folder that may have packages for code that runs here, nearest first, those of Debian last. */
+function packageFolders() {
+  return joinLists(Module._nodeModulePaths(process.cwd()), globalFolders(), ['/usr/share/nodejs'])
 }
 
 /** import() as it is in a file of `folder`: Node resolves it by the name of the module that has it. */
@@ -167,4 +172,4 @@ function install() {
   }
 }
 
-module.exports = { install }
+module.exports = { install, packageFolders }
