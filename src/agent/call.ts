@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
 import { constants } from 'node:http2'
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import { SandboxError } from '../errors.ts'
 import { agentUnavailable, linkLost } from './agent-errors.ts'
 import type { AgentBody } from './types.ts'
@@ -11,6 +11,9 @@ const READ_AHEAD_BYTES = 256 * 1024
 const SLICE_BYTES = 256 * 1024
 /** How long the end of an answer that has been read may take. */
 const END_MS = 1000
+
+/** Node's own class of error, which nothing exports: a stream that is destroyed with it is reset with CANCEL. One does for all. */
+const CANCELLED = abortErrorOfNode()
 
 export interface CallSettings {
   signal?: AbortSignal | undefined
@@ -117,6 +120,8 @@ export class AgentCall implements AgentBody {
     this.#detachSource = detach
     stream.on('drain', onDrain)
     source.on('end', onFinish).on('error', cut).on('close', cut).on('data', onData)
+    // A listener for data starts no source that somebody has looked into before.
+    source.resume()
   }
 
   /** Status and headers of the answer. */
@@ -216,10 +221,8 @@ export class AgentCall implements AgentBody {
     this.#failed = true
     this.#failure = failure
     this.#settle()
-    if (!this.#stream.destroyed) {
-      this.#stream.close(constants.NGHTTP2_CANCEL)
-      this.#stream.destroy()
-    }
+    // Not by `close(CANCEL)`: that ends the request's body first, and to the agent what was cut would look whole.
+    this.#stream.destroy(CANCELLED)
   }
 
   /** For what the stream itself reports. An error costs its stack trace, so it is made only when it is told. */
@@ -272,4 +275,9 @@ function* slicesOf(body: Uint8Array): Generator<Uint8Array> {
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
+
+function abortErrorOfNode(): Error {
+  const probe = new Readable({ read() {} }).on('error', () => {})
+  return addAbortSignal(AbortSignal.abort(), probe).errored ?? new Error('cancelled')
 }

@@ -20,6 +20,10 @@ export function boundBodies(app: FastifyInstance, { requestTimeoutMs, stalledMs 
     const clear = () => clearTimeout(timer)
     raw.once('end', clear).once('close', clear)
   })
+  // Node reads the rest of a body that nobody began to read, but not of one that was left in the middle: it would block the connection.
+  app.addHook('onResponse', async ({ raw }) => {
+    if (!raw.readableEnded) raw.unpipe().resume()
+  })
 }
 
 /** The client sent nothing since the last look, and it is not we who keep it waiting. */

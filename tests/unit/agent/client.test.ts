@@ -295,6 +295,7 @@ test('a small file is written and its entry returned', async () => {
     gid: 2,
     mtime: -5,
     target: null,
+    etag: null,
   })
   expect(seen).toEqual({ body: 'hello', mode: '0600' })
 })
