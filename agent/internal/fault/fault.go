@@ -2,6 +2,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -65,6 +66,9 @@ func Of(err error, what string) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return New(InvalidRequest, "%s: the caller left", what) // nobody reads it
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"strings"
+	"sync"
 	"syscall"
 
 	"k2sandbox.dev/agent/internal/fault"
@@ -47,6 +48,8 @@ func move(from, to string, overwrite bool) error {
 	if overwrite {
 		flags = 0
 	}
+	unlock := sync.OnceFunc(lockName(toDir, toBase))
+	defer unlock()
 	err = sys.Renameat2(fromDir, fromBase, toDir, toBase, flags)
 	if (err == syscall.EINVAL || err == syscall.ENOSYS) && !overwrite {
 		// A file system without RENAME_NOREPLACE.
@@ -56,6 +59,7 @@ func move(from, to string, overwrite bool) error {
 		err = sys.Renameat2(fromDir, fromBase, toDir, toBase, 0)
 	}
 	if err == syscall.EXDEV {
+		unlock() // copying takes long; its rename locks again
 		return moveAcross(fromDir, fromBase, toDir, toBase, flags)
 	}
 	if err == syscall.EINVAL {

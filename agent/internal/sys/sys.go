@@ -139,6 +139,13 @@ func Utimensat(dirfd int, name string, sec, nsec int64) error {
 	return pathCall(syscall.SYS_UTIMENSAT, dirfd, name, uintptr(unsafe.Pointer(&ts)), AT_SYMLINK_NOFOLLOW, 0)
 }
 
+// SetMtime sets the modification time of what path leads to, and leaves the time of access.
+func SetMtime(path string, sec, nsec int64) error {
+	const utimeOmit = 1<<30 - 2
+	ts := [2]syscall.Timespec{{Nsec: utimeOmit}, {Sec: sec, Nsec: nsec}}
+	return pathCall(syscall.SYS_UTIMENSAT, AT_FDCWD, path, uintptr(unsafe.Pointer(&ts)), 0, 0)
+}
+
 // Renameat2 is renameat2(2).
 func Renameat2(fromDir int, from string, toDir int, to string, flags uintptr) error {
 	return twoPathCall(sysRenameat2, fromDir, from, toDir, to, flags)
