@@ -72,6 +72,8 @@ func New(table *proc.Table, version string) http.Handler {
 		"POST /v1/files/copy":              s.copyFile,
 		"POST /v1/files/attributes":        s.setAttributes,
 		"GET /v1/files/digest":             s.digest,
+		"GET /v1/files/glob":               s.glob,
+		"POST /v1/files/grep":              s.grep,
 		"DELETE /v1/files":                 s.deleteFile,
 		"GET /v1/files/archive":            s.readArchive,
 		"PUT /v1/files/archive":            s.writeArchive,
