@@ -6,13 +6,13 @@ import { waitFor } from './wait-for.ts'
 export class TestSocket {
   readonly #socket: WebSocket
   readonly texts: unknown[] = []
-  #bytes = Buffer.alloc(0)
+  #chunks: Buffer[] = []
   #close: { code: number; reason: string } | null = null
 
   private constructor(socket: WebSocket) {
     this.#socket = socket
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isBinary) this.#bytes = Buffer.concat([this.#bytes, data])
+      if (isBinary) this.#chunks.push(data)
       else this.texts.push(JSON.parse(data.toString('utf8')))
     })
     socket.on('close', (code, reason) => {
@@ -37,11 +37,12 @@ export class TestSocket {
   }
 
   get bytes(): Buffer {
-    return this.#bytes
+    this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0] ?? Buffer.alloc(0)
   }
 
   get text(): string {
-    return this.#bytes.toString('utf8')
+    return this.bytes.toString('utf8')
   }
 
   send(data: string | Uint8Array): Promise<void> {

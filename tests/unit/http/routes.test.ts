@@ -149,6 +149,7 @@ test('list: entries have the contract’s members and ours; what has no content 
     gid: 1000,
     target: null,
     name_base64: null,
+    etag: '"1-2-3"',
   })
   expect(files[1]).toMatchObject({ type: 'fifo', size: null })
   expect(files[2]).toMatchObject({ is_dir: true, mtime: '9999-12-31T23:59:59.999Z' })
