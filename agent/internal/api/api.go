@@ -74,6 +74,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"GET /v1/files/digest":             s.digest,
 		"GET /v1/files/glob":               s.glob,
 		"POST /v1/files/grep":              s.grep,
+		"GET /v1/files/watch":              s.watch,
 		"DELETE /v1/files":                 s.deleteFile,
 		"GET /v1/files/archive":            s.readArchive,
 		"PUT /v1/files/archive":            s.writeArchive,
@@ -93,8 +94,8 @@ func New(table *proc.Table, version string) http.Handler {
 var statuses = map[fault.Code]int{
 	fault.InvalidRequest: 400, fault.NotFound: 404, fault.NotADirectory: 400, fault.IsADirectory: 400,
 	fault.NotARegularFile: 400, fault.PermissionDenied: 403, fault.AlreadyExists: 409, fault.Refused: 400,
-	fault.PreconditionFailed: 412,
-	fault.ArchiveUnsafe:      400, fault.TooLarge: 413, fault.RangeNotSatisfiable: 416, fault.NoSpace: 507,
+	fault.PreconditionFailed: 412, fault.WatchLimit: 503,
+	fault.ArchiveUnsafe: 400, fault.TooLarge: 413, fault.RangeNotSatisfiable: 416, fault.NoSpace: 507,
 	fault.ReadOnly: 403, fault.UserNotFound: 400, fault.CwdNotFound: 400, fault.CwdNotADirectory: 400,
 	fault.CwdNotAccessible: 400, fault.CommandNotFound: 400, fault.CommandNotExecutable: 400,
 	fault.ProcessNotFound: 404, fault.ProcessExists: 409, fault.StdinClosed: 409, fault.TooManyProcesses: 503,

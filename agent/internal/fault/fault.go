@@ -21,6 +21,7 @@ const (
 	PermissionDenied     Code = "PERMISSION_DENIED"
 	AlreadyExists        Code = "ALREADY_EXISTS"
 	PreconditionFailed   Code = "PRECONDITION_FAILED"
+	WatchLimit           Code = "WATCH_LIMIT"
 	Refused              Code = "REFUSED"
 	ArchiveUnsafe        Code = "ARCHIVE_UNSAFE"
 	TooLarge             Code = "TOO_LARGE"

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"os"
+	"strings"
 	"syscall"
 
 	"k2sandbox.dev/agent/internal/fault"
@@ -16,7 +17,19 @@ import (
 func tempName() string {
 	var random [9]byte
 	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
-	return ".k2-" + hex.EncodeToString(random[:])
+	return tempPrefix + hex.EncodeToString(random[:])
+}
+
+const tempPrefix = ".k2-"
+
+// IsTemp says whether a name is one that tempName makes.
+func IsTemp(name string) bool {
+	random, ok := strings.CutPrefix(name, tempPrefix)
+	if !ok || len(random) != 18 {
+		return false
+	}
+	_, err := hex.DecodeString(random)
+	return err == nil
 }
 
 // setID bits are given with the owner only: a program that runs as root must not become one that runs as who copied it.

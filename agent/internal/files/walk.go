@@ -217,7 +217,7 @@ func (w *Walk) enter(dirfd int, name, full, rel string, depth int) error {
 		return nil
 	}
 	defer syscall.Close(fd)
-	if st, err := sys.Fstat(fd); err != nil || st.MountRoot && isPseudo(fd) {
+	if st, err := sys.Fstat(fd); err != nil || st.MountRoot && IsPseudo(fd) {
 		return nil
 	}
 	if refuseOwn(fd) != nil {
@@ -226,7 +226,7 @@ func (w *Walk) enter(dirfd int, name, full, rel string, depth int) error {
 	return w.folder(fd, full, rel, depth+1)
 }
 
-func isPseudo(fd int) bool {
+func IsPseudo(fd int) bool {
 	var fs syscall.Statfs_t
 	err := syscall.Fstatfs(fd, &fs)
 	return err == nil && (int64(fs.Type) == sys.ProcSuperMagic || int64(fs.Type) == sysfsMagic)
