@@ -65,6 +65,7 @@ type grep struct {
 	user             *identity.User
 	query            Query
 	expression       *regexp.Regexp
+	prefix           []byte // each match begins with it
 	include, exclude []*Pattern
 	found            GrepResult
 	bytes            int // of the matches as JSON
@@ -104,6 +105,8 @@ func (g *grep) prepare() (err error) {
 	if g.expression, err = regexp.Compile(expression); err != nil {
 		return fault.New(fault.InvalidRequest, "pattern: %v", err)
 	}
+	prefix, _ := g.expression.LiteralPrefix()
+	g.prefix = []byte(prefix)
 	if g.include, err = parseAll(q.Include); err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ func (b *boundedReader) Read(p []byte) (n int, err error) {
 func (l *lines) search(r *bufio.Reader) error {
 	var long []byte
 	for {
+		if len(long) == 0 {
+			l.leap(r)
+		}
 		piece, err := r.ReadSlice('\n')
 		if err == bufio.ErrBufferFull || len(long) > 0 {
 			long = append(long, piece...)
@@ -101,6 +104,20 @@ func (l *lines) search(r *bufio.Reader) error {
 			return l.finish(len(l.waiting))
 		}
 	}
+}
+
+// leap passes over the lines at hand that lack the text every match begins with: many times faster than line by line.
+func (l *lines) leap(r *bufio.Reader) {
+	if len(l.grep.prefix) == 0 || l.grep.query.Context > 0 || l.column > 0 {
+		return
+	}
+	ahead, _ := r.Peek(r.Buffered()) // what is buffered is there
+	if at := bytes.Index(ahead, l.grep.prefix); at >= 0 {
+		ahead = ahead[:at]
+	}
+	ahead = ahead[:bytes.LastIndexByte(ahead, '\n')+1]
+	l.number += bytes.Count(ahead, []byte("\n"))
+	_, _ = r.Discard(len(ahead))
 }
 
 // piece searches a line, or with whole=false a part of one that goes on.
