@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -67,13 +68,14 @@ type grep struct {
 	expression       *regexp.Regexp
 	prefix           []byte // each match begins with it
 	include, exclude []*Pattern
+	reader           *bufio.Reader // of the file at hand
 	found            GrepResult
 	bytes            int // of the matches as JSON
 }
 
 // Grep searches in the file path, or in all files below the folder path.
 func Grep(ctx context.Context, user *identity.User, path string, query Query) (GrepResult, error) {
-	g := &grep{ctx: ctx, user: user, query: query, found: GrepResult{Matches: []json.RawMessage{}}}
+	g := &grep{ctx: ctx, user: user, query: query, reader: bufio.NewReaderSize(nil, readSize), found: GrepResult{Matches: []json.RawMessage{}}}
 	if err := g.prepare(); err != nil {
 		return GrepResult{}, err
 	}

@@ -43,7 +43,8 @@ func (g *grep) file(f files.Found) error {
 		return nil
 	}
 	defer file.Close()
-	r := bufio.NewReaderSize(&boundedReader{grep: g, file: file, left: maxFile}, readSize)
+	r := g.reader
+	r.Reset(&boundedReader{grep: g, file: file, left: maxFile})
 	head, err := r.Peek(binaryProbe)
 	if size > maxFile || err != nil && err != io.EOF || bytes.IndexByte(head, 0) >= 0 {
 		g.found.Skipped++
