@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { describeCode } from '../support/behaviour/code.ts'
 import { describeCommands } from '../support/behaviour/commands.ts'
+import { describeFileTree } from '../support/behaviour/file-tree.ts'
 import { describeFiles } from '../support/behaviour/files.ts'
 import { describeLifecycle } from '../support/behaviour/lifecycle.ts'
+import { describePorts } from '../support/behaviour/ports.ts'
 import { describeProcesses } from '../support/behaviour/processes.ts'
+import { describeRawFiles } from '../support/behaviour/raw-files.ts'
+import { describeTerminals } from '../support/behaviour/terminals.ts'
 import { LINKS, useServer } from '../support/live.ts'
 
 describe.each(LINKS)('over the %s link', (link) => {
@@ -18,5 +22,9 @@ describe.each(LINKS)('over the %s link', (link) => {
   describe('commands', () => describeCommands(live))
   describe('files', () => describeFiles(live))
   describe('code', () => describeCode(live))
+  describe('raw files', () => describeRawFiles(live))
+  describe('file tree', () => describeFileTree(live))
   describe('processes', () => describeProcesses(live))
+  describe('terminals', () => describeTerminals(live))
+  describe('ports', () => describePorts(live, 3000))
 })

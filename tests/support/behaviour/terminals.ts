@@ -48,7 +48,7 @@ export function describeTerminals(live: Live): void {
     await waitFor('the job', async () => (await live.api.output(box.id, 'pgrep -cfx "sleep 40.25" || :')) === '1')
     await terminal.send('\u001a')
     await terminal.shows(/Stopped|Suspended/)
-    await terminal.send('kill %1; wait; exit\r')
+    await terminal.send('kill -KILL %1; wait; exit\r')
     await terminal.ended()
   })
 
