@@ -77,7 +77,7 @@ function wantsPage({ method, headers }: FastifyRequest): boolean {
 const WAITING_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
   'retry-after': '1',
 }
 
