@@ -17,6 +17,9 @@ export const HOSTILE_IMAGE = 'k2test/hostile:latest'
 /** The base image with IPython's kernel, under names that no driver of ours has: one is interrupted by signals, one by messages. */
 export const KERNEL_IMAGE = 'k2test/kernel:latest'
 
+/** The base image with a PostgreSQL server and its client. */
+export const POSTGRES_IMAGE = 'k2test/postgres:latest'
+
 /** A sandbox id that the hostile image's labels claim. */
 export const HOSTILE_ID = 'aaaaaaaaaaaaaaaaaaaa'
 
@@ -76,7 +79,14 @@ RUN mkdir -p /usr/local/share/jupyter/kernels/broken && echo '{"argv": ["false"]
 USER user
 `
 
+const POSTGRES = `FROM ${BASE_IMAGE.reference}
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
+USER user
+`
+
 async function contextOf(docker: Docker, image: string): Promise<BuildContext> {
+  if (image === POSTGRES_IMAGE) return new Map([['Dockerfile', POSTGRES]])
   if (image === KERNEL_IMAGE) return new Map([['Dockerfile', KERNEL]])
   if (image === USER_IMAGE) return new Map([['Dockerfile', USER]])
   if (image === HOSTILE_IMAGE) return new Map([['Dockerfile', HOSTILE]])
