@@ -49,6 +49,8 @@ export async function answerRaw(
     },
   )
   await begun.promise
+  // What has nothing to say yet has begun all the same.
+  reply.raw.once('pipe', () => reply.raw.flushHeaders())
   return reply
     .type(type)
     .headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers })
