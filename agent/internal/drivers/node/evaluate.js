@@ -11,6 +11,8 @@ const { exec, push, splice, then } = require('safe.js')
 const session = new Session()
 const pending = []
 let received
+let stop // Of the hook that waits for a promise.
+let expected // What gets the next one.
 
 hooks.receive = (value) => {
   received = value
@@ -35,6 +37,26 @@ function release() {
 }
 
 /**
+ * Waits for promises, before an interrupt can come: one in the middle of it would leave the hook there for ever. What a hook does that
+ * stays nevertheless is nothing.
+ */
+function arm() {
+  if (stop !== undefined) return
+  stop = promiseHooks.onInit((made) => {
+    const take = expected
+    if (take === undefined) return
+    disarm()
+    take(made)
+  })
+}
+
+function disarm() {
+  const end = stop
+  expected = stop = undefined
+  if (end !== undefined) end()
+}
+
+/**
  * Evaluates `code` under `name`. `done` gets, now or later, `{ value }`, `{ failed, error, early, line, column }` (`early`: the code was
  * not even compiled, because of what is at that place, from 0) or `{ terminated: true }`; never, when the code waits for ever.
  */
@@ -46,10 +68,10 @@ function evaluate(code, name, done) {
   let promise
   let failed = false
   let called = false
-  const stop = promiseHooks.onInit((made) => {
-    stop()
+  arm()
+  expected = (made) => {
     promise = made
-  })
+  }
   session.post('Runtime.evaluate', options, (failure, answer) => {
     if (failure) return done({ __proto__: null, terminated: true })
     const details = answer.exceptionDetails
@@ -60,7 +82,7 @@ function evaluate(code, name, done) {
     if ((details && details.exception && details.exception.objectId) || answer.result.objectId) release()
   })
   called = true
-  stop()
+  disarm()
   if (failed || promise === undefined) return
   const kept = promise
   push(pending, kept)
@@ -102,4 +124,4 @@ function install() {
   session.connect()
 }
 
-module.exports = { evaluate, install, stackOf }
+module.exports = { arm, evaluate, install, stackOf }

@@ -11,7 +11,7 @@ const vm = require('vm')
 const hooks = require('hidden.js')
 const { keep } = require('listeners.js')
 const { whole } = require('stacks.js')
-const { Int32Array, SharedArrayBuffer, exec, notify, store, wait } = require('safe.js')
+const { Int32Array, SharedArrayBuffer, exec, notify, slice, split, store, wait } = require('safe.js')
 
 const guarded = new vm.Script('__k2__.enter()', { filename: 'k2:enter' })
 const WATCHER = `
@@ -39,6 +39,10 @@ Atomics.wait(state, 1, 0)
 // The outer watchdog keeps the signal handler in place between two rounds of the inner one, and hears what falls there.
 for (;;) try { vm.runInThisContext('watch()', { breakOnSigint: true }) } catch { hear() }
 `
+// Node at work on a promise that was rejected, also between two pieces of code: the inspector of Node 20 then ends the process when it is terminated.
+const REJECTING = /node:internal\/process\/(promises|task_queues):/
+// A child ended, mostly by the same signal, and its error is about to be thrown: a rejection follows at once.
+const CHILD = /node:child_process:/
 const ASKED = 1
 const ARMED = 2
 const HEARD = 3
@@ -122,12 +126,15 @@ function settled() {
 }
 
 hooks.interrupt = (again) => {
-  const lines = whole(50)
+  const stack = whole(50)
+  // As text where an error's stack is just being made; its first line is no frame.
+  const lines = typeof stack === 'string' ? slice(split(stack, '\n'), 1) : stack
   const own = []
   let where = 'driver'
   for (let index = 2; index < lines.length; index++) {
     // A module of Node's own that is loaded by half would stay so: the watcher asks again.
     if (exec(/node:internal\/bootstrap\/(realm|loaders):/, lines[index])) where = 'sending'
+    if (where === 'driver' && (exec(REJECTING, lines[index]) || (!again && exec(CHILD, lines[index])))) where = 'sending'
     if (exec(/^\s+at (.* \()?(node:|<anonymous>:1:8)/, lines[index])) continue
     const driver = exec(/\(?k2:/, lines[index]) !== null
     // A half written event is worse than an interrupt that comes a moment later.

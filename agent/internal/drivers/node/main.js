@@ -104,6 +104,7 @@ function perform(mine, begin) {
     interrupts.listen()
     leave(mine)
   })
+  evaluation.arm()
   interrupts.guard(() => {
     begin() // Within the guard: from then on an interrupt is for the code.
     const code = mine.outcome ? undefined : prepare(mine)
