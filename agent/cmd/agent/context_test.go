@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -106,3 +107,42 @@ func TestContextKeepsItsState(t *testing.T) {
 		t.Fatalf("%+v %+v", res.events, res.last)
 	}
 }
+
+// text is the main value of a Python run.
+func (res result) text() string {
+	for _, e := range res.events {
+		if e.Type == "display" && e.Main {
+			return strings.Trim(string(e.Data["text/plain"]), `"`)
+		}
+	}
+	return ""
+}
+
+func (res result) errorName() string {
+	for _, e := range res.events {
+		if e.Type == "error" {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+func (a *agent) status(id string) status {
+	a.t.Helper()
+	var st status
+	a.want(200, "GET", "/v1/processes/"+id, nil, &st)
+	return st
+}
+
+// beginAfter begins a run and waits for what it prints first.
+func (c *testContext) beginAfter(text string, s spec) *stream {
+	c.t.Helper()
+	run := c.begin(s)
+	readUntil(c.t, run.body, text)
+	return run
+}
+
+const (
+	untilInterrupted = "print('ready', flush=True)\nwhile True: pass"
+	stubborn         = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('ready', flush=True)\nwhile True: pass"
+)
