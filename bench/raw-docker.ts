@@ -12,15 +12,20 @@ export class RawDocker {
   }
 
   /** create + start of a plain container on the default bridge. */
-  async createAndStart(networkMode = 'bridge'): Promise<Docker.Container> {
+  async createAndStart(networkMode = 'bridge', image = this.#image): Promise<Docker.Container> {
     const container = await this.#docker.createContainer({
-      Image: this.#image,
+      Image: image,
       Entrypoint: ['sleep', 'infinity'],
       HostConfig: { NetworkMode: networkMode, StopSignal: 'SIGKILL' } as Docker.HostConfig,
       Labels: { 'k2.bench': '1' },
     })
     await container.start()
     return container
+  }
+
+  /** Whether the engine has the image. */
+  async has(image: string): Promise<boolean> {
+    return (await this.#docker.listImages({ filters: { reference: [image] } })).length > 0
   }
 
   /** exec create + start, all output read. */

@@ -1,4 +1,5 @@
 import type { Client } from './client.ts'
+import { contexts } from './contexts.ts'
 import { type Measured, measure, measureWithin, percentile } from './measure.ts'
 import type { RawDocker } from './raw-docker.ts'
 import { type BenchServer, residentBytes } from './server.ts'
@@ -39,6 +40,7 @@ export async function runSuite(bench: Bench, extent: Extent, show: (row: Row) =>
   await lists(bench, extent, startBytes, add)
   await calls(bench, extent, add)
   await cells(bench, extent, add)
+  await contexts(bench, extent, add)
   await files(bench, extent, add)
   return rows
 }
@@ -49,7 +51,7 @@ export interface Bench {
   server: BenchServer
 }
 
-type Add = (measured: Measured, raw?: Measured | null) => void
+export type Add = (measured: Measured, raw?: Measured | null) => void
 
 async function creates(bench: Bench, { creates: count }: Extent, add: Add): Promise<void> {
   const { client, docker, server } = bench
