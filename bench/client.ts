@@ -1,4 +1,6 @@
-import { Agent, request } from 'node:http'
+import { once } from 'node:events'
+import { Agent, type ClientRequest, request } from 'node:http'
+import { WebSocket } from 'ws'
 
 /** A small client that keeps connections, so that the rows measure the server and not the client. */
 export class Client {
@@ -64,6 +66,70 @@ export class Client {
       call.on('error', reject)
       call.end(payload)
     })
+  }
+
+  /** Sends `part` so often as a body of raw bytes. */
+  async upload(path: string, part: Buffer, times: number): Promise<void> {
+    await this.#stream('PUT', path, { 'content-length': part.length * times }, async (call) => {
+      for (let count = 0; count < times; count++) if (!call.write(part)) await once(call, 'drain')
+    })
+  }
+
+  /** How many bytes the answer has; they are thrown away. */
+  download(path: string, headers: Record<string, string> = {}): Promise<number> {
+    return this.#stream('GET', path, headers)
+  }
+
+  #stream(
+    method: string,
+    path: string,
+    headers: Record<string, string | number>,
+    send?: (call: ClientRequest) => Promise<void>,
+  ): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const options = { host: '127.0.0.1', port: this.#port, method, path, agent: this.#agent, headers }
+    const call = request(options, (response) => {
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+      })
+      response.on('error', reject)
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(bytes) : reject(new Error(`${method} ${path}: ${response.statusCode}`)),
+      )
+    })
+    call.on('error', reject)
+    if (send) send(call).then(() => call.end(), reject)
+    else call.end()
+    return promise
+  }
+
+  /** An open WebSocket of the API. */
+  async socket(path: string): Promise<WebSocket> {
+    const socket = new WebSocket(`ws://127.0.0.1:${this.#port}${path}`)
+    await once(socket, 'open')
+    return socket
+  }
+
+  /** An answer of one JSON object a line, as it comes; `close` leaves. */
+  follow(path: string, onLine: (line: string) => void): Promise<{ close: () => void }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ close: () => void }>()
+    const headers = { accept: 'application/x-ndjson' }
+    const call = request({ host: '127.0.0.1', port: this.#port, path, headers }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => {
+        text += chunk
+        for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+          onLine(text.slice(0, end))
+          text = text.slice(end + 1)
+        }
+      })
+      response.on('error', () => {})
+      resolve({ close: () => call.destroy() })
+    })
+    call.on('error', reject)
+    call.end()
+    return promise
   }
 
   async create(options: object = {}): Promise<string> {

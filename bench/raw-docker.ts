@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import Docker from 'dockerode'
 import { extract, pack } from 'tar-stream'
 
@@ -34,6 +35,40 @@ export class RawDocker {
     const stream = await exec.start({})
     stream.resume()
     await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject))
+  }
+
+  /** The same without waiting for its end. */
+  async execDetached(container: Docker.Container, argv: string[]): Promise<void> {
+    const exec = await container.exec({ Cmd: argv })
+    await exec.start({ Detach: true })
+  }
+
+  /** An exec with a terminal, both ways. */
+  async terminal(container: Docker.Container, argv: string[]): Promise<Duplex> {
+    const exec = await container.exec({
+      Cmd: argv,
+      Tty: true,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    })
+    return await exec.start({ hijack: true, stdin: true, Tty: true })
+  }
+
+  async addressOf(container: Docker.Container): Promise<string> {
+    const { NetworkSettings } = await container.inspect()
+    return Object.values(NetworkSettings.Networks)[0]?.IPAddress ?? ''
+  }
+
+  /** Bytes of the tar of a folder, as `docker cp` reads it. */
+  async readTree(container: Docker.Container, path: string): Promise<number> {
+    let bytes = 0
+    for await (const chunk of await container.getArchive({ path })) bytes += (chunk as Buffer).length
+    return bytes
+  }
+
+  async writeTree(container: Docker.Container, path: string, tar: Buffer): Promise<void> {
+    await container.putArchive(tar, { path })
   }
 
   async write(container: Docker.Container, path: string, content: Buffer): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Client } from './client.ts'
+import { computer } from './computer.ts'
 import { contexts } from './contexts.ts'
 import { type Measured, measure, measureWithin, percentile } from './measure.ts'
 import type { RawDocker } from './raw-docker.ts'
@@ -42,6 +43,7 @@ export async function runSuite(bench: Bench, extent: Extent, show: (row: Row) =>
   await cells(bench, extent, add)
   await contexts(bench, extent, add)
   await files(bench, extent, add)
+  await computer(bench, extent, add)
   return rows
 }
 

@@ -82,6 +82,9 @@ const INFO = {
   ],
 }
 
+/** Of the end of one answer. */
+const MOST_WATCHERS = 32
+
 export async function buildApp(deps: Deps): Promise<TypedApp> {
   const config: HttpConfig = { ...HTTP_DEFAULTS, ...deps.config }
   const previews = new PreviewSites(config.previewDomain)
@@ -91,6 +94,8 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    // Lease, stall, deadline, use and pipes each watch for its end.
+    reply.raw.setMaxListeners(MOST_WATCHERS)
   })
   if (deps.logger) logRequests(app)
   answerWithProblems(app)

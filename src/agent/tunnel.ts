@@ -41,6 +41,11 @@ class Tunnel extends Duplex {
     this.#up = up
   }
 
+  /** Node's HTTP agent asks its connections for it. */
+  ref(): this {
+    return this
+  }
+
   override _read(): void {
     this.#call.next().then(
       (chunk) => this.push(chunk),

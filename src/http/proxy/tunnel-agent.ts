@@ -1,4 +1,4 @@
-import { Agent, type ClientRequestArgs } from 'node:http'
+import { Agent, type ClientRequest, type ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 declare module 'node:http' {
@@ -47,7 +47,8 @@ export class TunnelAgent extends Agent {
     return true
   }
 
-  override reuseSocket(stream: Duplex): void {
+  override reuseSocket(stream: Duplex, request: ClientRequest): void {
     clearTimeout(this.#timers.get(stream))
+    super.reuseSocket(stream, request)
   }
 }
