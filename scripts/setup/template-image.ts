@@ -36,7 +36,7 @@ export const FULL_IMAGE: TemplateImage = {
 }
 
 const HASH_LABEL = 'k2.image.hash'
-const CONTEXT = ['Dockerfile']
+const CONTEXT = ['Dockerfile', 'packages.lock']
 const BUILD_TIMEOUT_MS = 1_800_000
 
 /** Builds the image when the engine has none, or one of another version of its folders. */
