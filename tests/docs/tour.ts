@@ -58,6 +58,7 @@ const MEASURED = new Set(['execution_time', 'cpu_seconds', 'peak_memory_bytes', 
 
 const FORMS: [string, RegExp][] = [
   ['<sandbox id>', /^[a-z0-9]{20}$/],
+  ['<etag>', /^"[A-Za-z0-9-]+"$/],
   ['<process id>', /^p[0-9a-f]{20}$/],
   ['<request id>', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/],
   ['<time>', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/],
