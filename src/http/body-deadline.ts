@@ -31,7 +31,7 @@ function onStall(request: FastifyRequest): () => void {
   const { raw } = request
   let seen = raw.socket.bytesRead
   return () => {
-    if (raw.socket.bytesRead === seen && !raw.isPaused()) late(request)
+    if (raw.socket.bytesRead === seen && raw.readableLength === 0) late(request)
     seen = raw.socket.bytesRead
   }
 }

@@ -25,6 +25,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   NOT_SUPPORTED_BY_ENGINE: 'This engine has no templates; leave template out',
   PROCESS_NOT_FOUND: 'Process not found',
   STDIN_CLOSED: 'The process has no standard input; start it with stdin',
+  TERMINAL_UNAVAILABLE: 'The sandbox has no more terminals; close some, or start the process without pty',
   CONTEXT_NOT_FOUND: 'Context not found',
   CONTEXT_EXISTS: 'A context with this id exists already',
   CONTEXT_LIMIT_REACHED: 'The sandbox has 64 contexts, which is the most; delete some',

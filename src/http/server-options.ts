@@ -29,6 +29,9 @@ export function serverOptions(config: HttpConfig, previews: PreviewSites, logger
     forceCloseConnections: 'idle',
     return503OnClosing: false, // graceful-close.ts answers, in our form
     http: {
+      // All else that asks for another protocol (`h2c` of curl --http2) is an ordinary request, with its body.
+      shouldUpgradeCallback: ({ method, headers }: IncomingMessage) =>
+        method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
       maxHeaderSize: config.maxHeaderBytes,
       headersTimeout: config.headersTimeoutMs,
       connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, config.headersTimeoutMs),

@@ -28,9 +28,9 @@ export function routeUpgrades(app: FastifyInstance): void {
   })
 }
 
-/** Whether the request asks for another protocol; null when not, or when it is another than WebSocket. */
+/** The connection of a request that asks for a WebSocket; null for all others. */
 export function upgradeOf({ raw }: FastifyRequest): Upgrade | null {
-  return raw.headers.upgrade?.toLowerCase() === 'websocket' ? (upgrades.get(raw) ?? null) : null
+  return upgrades.get(raw) ?? null
 }
 
 /** UPGRADE_REQUIRED where it is an ordinary request. */

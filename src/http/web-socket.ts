@@ -33,14 +33,16 @@ export class Socket {
   constructor(socket: WebSocket, { heartbeatMs, stalledMs }: SocketOptions) {
     this.#socket = socket
     this.#stalledMs = stalledMs
-    let alive = true
+    const mostMisses = Math.max(1, Math.ceil(stalledMs / heartbeatMs))
+    let misses = 0
     socket.on('pong', () => {
-      alive = true
+      misses = 0
     })
     socket.on('error', () => socket.terminate())
     const timer = setInterval(() => {
-      if (!alive) return socket.terminate()
-      alive = false
+      // While we do not read, its answers wait with the rest.
+      if (socket.isPaused) misses = 0
+      if (misses++ >= mostMisses) return socket.terminate()
       socket.ping()
     }, heartbeatMs)
     this.closed = new Promise((resolve) => {

@@ -87,7 +87,10 @@ export async function fileContentRoutes(app: TypedApp, { contents }: FileContent
       file.body.destroy()
       return reply.code(304).send()
     }
-    await addDigest(contents, target, request, reply)
+    await addDigest(contents, target, request, reply).catch((error: unknown) => {
+      file.body.destroy()
+      throw error
+    })
     reply.header('content-length', file.lengthBytes)
     if (file.partial) {
       const last = file.offset + file.lengthBytes - 1

@@ -8,6 +8,7 @@ import { SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import { operation } from '../http/operation.ts'
+import { parseRawBodies } from '../http/raw-body.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
 
@@ -27,6 +28,8 @@ const MOST_FILES = 10_000
 /** A plugin of its own: here bodies are forms. */
 export async function fileUploadRoutes(app: TypedApp, { contents }: FileUploadRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers()
+  // What is no form gets our sentence instead of the framework's.
+  parseRawBodies(app)
   await app.register(multipart, {
     preservePath: true,
     throwFileSizeLimit: false,

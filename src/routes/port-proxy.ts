@@ -3,6 +3,7 @@ import { type Static, Type } from '../../schemas/typebox.ts'
 import type { PortAccess } from '../core/ports.ts'
 import { type ErrorCode, isSandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
+import { clientGone } from '../http/client-gone.ts'
 import type { EndlessAnswers } from '../http/endless.ts'
 import { operation } from '../http/operation.ts'
 import { isPreview } from '../http/preview-sites.ts'
@@ -49,16 +50,17 @@ export async function portProxyRoutes(
     using access = ports.use(id)
     const isSite = isPreview(request.raw)
     const prefix = `/sandboxes/${id}/ports/${port}`
+    const upgrade = upgradeOf(request)
     const options: Forward = {
       connect: () => access.connect(port),
       agent,
       passage: { port, prefix: isSite ? '' : prefix, isSite, clientAddress: request.ip },
       key: `${id}:${port}`,
       path: (request.raw.url ?? '').slice(prefix.length),
-      signal: AbortSignal.any([endless.signal(reply), access.gone]),
+      // A request may finish within the server's grace; a WebSocket never would.
+      signal: AbortSignal.any([upgrade ? endless.signal(reply) : clientGone(reply), access.gone]),
       stalledMs,
     }
-    const upgrade = upgradeOf(request)
     try {
       return upgrade ? await forwardUpgrade(request, reply, upgrade, options) : await forward(request, reply, options)
     } catch (error) {

@@ -109,7 +109,7 @@ const startProcess = operation({
   },
   answer: Ref(ProcessInfo),
   answerExamples: { running: PROCESS },
-  errors: RUN_ERRORS,
+  errors: [...RUN_ERRORS, 'TERMINAL_UNAVAILABLE'],
 })
 
 const listProcesses = operation({

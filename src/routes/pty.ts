@@ -28,6 +28,7 @@ export interface PtyRoutesOptions {
     get(id: string, processId: string, options: CallOptions): Promise<RunningProcess>
     writeStdin(id: string, processId: string, bytes: Uint8Array, options: CallOptions): Promise<void>
     resize(id: string, processId: string, size: TerminalSize, options: CallOptions): Promise<RunningProcess>
+    remove(id: string, processId: string, options: CallOptions): Promise<void>
   }
   output: {
     follow(
@@ -47,6 +48,7 @@ export interface PtyRoutesOptions {
 const CONTROL_PROTOCOL = 'k2.pty.v1'
 /** What a client that comes back to a terminal sees of before: many screens. */
 const RECENT_BYTES = 64 * 1024
+const REMOVE_LIMIT_MS = 10_000
 const DEFAULT_SIZE: TerminalSize = { cols: 80, rows: 24 }
 
 export async function ptyRoutes(
@@ -64,7 +66,12 @@ export async function ptyRoutes(
       : await processes.get(id, query.process_id ?? '', { signal: clientGone(reply) })
     if (process.pty === null)
       throw new SandboxError('INVALID_REQUEST', `process "${process.id}" has no terminal; start it with pty`)
-    const socket = await acceptSocket(request, reply, { protocols: [CONTROL_PROTOCOL], heartbeatMs, stalledMs })
+    const accepted = acceptSocket(request, reply, { protocols: [CONTROL_PROTOCOL], heartbeatMs, stalledMs })
+    const socket = await accepted.catch(async (error: unknown) => {
+      // Nobody knows of it, so nobody could come back to it.
+      if (isNew) await processes.remove(id, process.id, { signal: AbortSignal.timeout(REMOVE_LIMIT_MS) })
+      throw error
+    })
     const signal = endless.signal(reply)
     const takesControl = socket.protocol === CONTROL_PROTOCOL
     const tell = (message: object) => (takesControl ? socket.send(JSON.stringify(message)) : undefined)
@@ -155,5 +162,5 @@ const openPty = operation({
   params: SandboxParams,
   querystring: PtyQuery,
   upgrade: 'The WebSocket',
-  errors: [...RUN_ERRORS, 'PROCESS_NOT_FOUND', 'UPGRADE_REQUIRED'],
+  errors: [...RUN_ERRORS, 'PROCESS_NOT_FOUND', 'TERMINAL_UNAVAILABLE', 'UPGRADE_REQUIRED'],
 })

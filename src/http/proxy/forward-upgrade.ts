@@ -51,6 +51,7 @@ function shakeHands(
       setHost: false,
       signal: AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS)]),
     })
+    upstream.on('close', () => reject(explain(new Error('closed without an answer'), passage.port, signal)))
     upstream.on('upgrade', (answer, stream, head) => resolve({ answer, stream, head }))
     upstream.on('response', (answer) => {
       tunnel.destroy()

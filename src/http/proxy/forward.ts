@@ -28,25 +28,34 @@ const LONGEST_HEADERS_BYTES = 32 * 1024
 export async function forward(request: FastifyRequest, reply: FastifyReply, options: Forward): Promise<FastifyReply> {
   const { passage, signal, stalledMs } = options
   const answer = await ask(request, options)
+  const { statusCode = 0 } = answer
+  if (statusCode < 200 || statusCode > 999) {
+    answer.destroy()
+    throw new SandboxError('PORT_BROKEN', `what listens on port ${passage.port} answered with status ${statusCode}`)
+  }
   reply.hijack()
   const { raw } = reply
   const headers = responseHeaders(answer.headers, passage)
   headers['x-request-id'] = request.id
-  raw.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers)
+  raw.writeHead(statusCode, answer.statusMessage, headers)
   raw.flushHeaders()
   boundStall(raw, stalledMs)
   await pipeline(answer, raw, { signal }).catch(() => raw.destroy())
   return reply
 }
 
-/** The answer's head. A connection that had been kept, and that the server had closed meanwhile, is tried anew where nothing was sent on it but the head. */
+/** May be asked twice (RFC 9110, 9.2.1). */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The answer's head. A connection that had been kept, and that the server had closed meanwhile, is tried anew where that can do no harm. */
 async function ask(request: FastifyRequest, options: Forward): Promise<IncomingMessage> {
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
   try {
     return await send(request, options, hasBody)
   } catch (error) {
-    if (!(error instanceof Stale) || hasBody) throw error instanceof Stale ? error.problem : error
+    if (!(error instanceof Stale)) throw error
+    if (hasBody || !SAFE.has(request.method)) throw error.problem
     return await send(request, options, hasBody)
   }
 }
@@ -76,6 +85,8 @@ function send({ raw }: FastifyRequest, options: Forward, hasBody: boolean): Prom
     signal,
   })
   upstream.on('response', resolve)
+  // An answer that nobody asked for, as a 101: Node closes such a connection without an error.
+  upstream.on('close', () => reject(explain(new Error('closed without an answer'), passage.port, signal)))
   upstream.on('error', (error) => {
     const problem = explain(error, passage.port, signal)
     reject(upstream.reusedSocket && !isSandboxError(error) && !signal.aborted ? new Stale(problem) : problem)

@@ -16,7 +16,8 @@ const MOST_IDLE = 8
 
 /** Keeps connections through tunnels for the next request, as an agent for sockets does. */
 export class TunnelAgent extends Agent {
-  readonly #timers = new WeakMap<Duplex, NodeJS.Timeout>()
+  /** How an idle connection is given to a request again. */
+  readonly #wakes = new WeakMap<Duplex, () => void>()
 
   constructor() {
     super({ keepAlive: true, maxFreeSockets: MOST_IDLE })
@@ -39,16 +40,20 @@ export class TunnelAgent extends Agent {
     return undefined
   }
 
+  /** Until it is used again: gone with its time, and as soon as the server ends it or says anything. */
   override keepSocketAlive(stream: Duplex): boolean {
-    this.#timers.set(
-      stream,
-      setTimeout(() => stream.destroy(), IDLE_MS),
-    )
+    const drop = () => stream.destroy()
+    const timer = setTimeout(drop, IDLE_MS)
+    stream.on('end', drop).on('data', drop)
+    this.#wakes.set(stream, () => {
+      clearTimeout(timer)
+      stream.off('end', drop).off('data', drop)
+    })
     return true
   }
 
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
-    clearTimeout(this.#timers.get(stream))
+    this.#wakes.get(stream)?.()
     super.reuseSocket(stream, request)
   }
 }

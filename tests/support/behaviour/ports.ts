@@ -128,6 +128,36 @@ export function describePorts(live: Live, port: number): void {
     }
   })
 
+  test('a request for a protocol that we do not speak is an ordinary one, with its body', async () => {
+    const call = request(path('/h2c'), {
+      method: 'POST',
+      headers: {
+        connection: 'Upgrade, HTTP2-Settings',
+        upgrade: 'h2c',
+        'http2-settings': 'AAMAAABkAAQAAP__',
+        'content-length': 4,
+      },
+    })
+    call.end('body')
+    const [answer] = await once(call, 'response')
+    let text = ''
+    for await (const chunk of answer) text += chunk
+    expect(JSON.parse(text)).toMatchObject({ method: 'POST', bytes: 4 })
+  })
+
+  test('a server that closes its connections between requests is asked anew', async () => {
+    const { process_id } = await live.api.startProcess(box.id, { argv: ['python3', '-c', ONCE, String(port + 5)] })
+    await waitFor(port + 5)
+    for (let count = 0; count < 5; count++) {
+      const answer = await fetch(`${live.api.url}/sandboxes/${box.id}/ports/${port + 5}/`, {
+        method: 'POST',
+        body: 'x',
+      })
+      expect(await answer.text()).toBe('ok')
+    }
+    await live.api.json('DELETE', `/sandboxes/${box.id}/processes/${process_id}`)
+  })
+
   test('large bodies go both ways', async () => {
     const bytes = randomBytes(20 * MIB)
     const sha256 = createHash('sha256').update(bytes).digest('hex')
@@ -243,6 +273,17 @@ try:
     while connection.recv(65536): pass
 except ConnectionError: pass
 print('left', flush=True)
+`
+
+/** Says that it keeps a connection, and closes it after one answer. */
+const ONCE = `
+import socket, sys
+server = socket.create_server(('127.0.0.1', int(sys.argv[1])), backlog=16)
+while True:
+    connection, _ = server.accept()
+    connection.recv(65536)
+    connection.sendall(b'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\nconnection: keep-alive\\r\\n\\r\\nok')
+    connection.close()
 `
 
 /** Echoes two connections to their ends; one that ends in "end" it ends itself. */
