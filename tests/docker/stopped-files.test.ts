@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { readTar } from '../../src/lib/tar.ts'
 import { useSandbox, useServer } from '../support/live.ts'
 
 describe('files of a stopped sandbox', () => {
@@ -105,6 +107,30 @@ describe('files of a stopped sandbox', () => {
     const content = Buffer.alloc(20 * 1024 * 1024, 'abc').toString('base64')
     await call({ action: 'write', path: 'large', content, encoding: 'base64' })
     expect((await call({ action: 'read', path: 'large', encoding: 'base64' })).content === content).toBe(true)
+  })
+
+  test('as bytes and as archives they can be read, and files written; what needs a running one says so', async () => {
+    const url = (route: string, path: string, more = '') =>
+      `${live.api.url}/sandboxes/${box.id}/${route}?path=${encodeURIComponent(path)}${more}`
+    const put = await fetch(url('files', 'raw/new.bin'), { method: 'PUT', body: new Uint8Array([1, 255, 0]) })
+    expect(await put.json()).toMatchObject({ size: 3, path: '/home/user/raw/new.bin' })
+    const etag = put.headers.get('etag') ?? ''
+    const read = await fetch(url('files', 'raw/new.bin'))
+    expect([...new Uint8Array(await read.arrayBuffer())]).toEqual([1, 255, 0])
+    expect(read.headers.get('etag')).toBe(etag)
+    const head = await fetch(url('files', 'dir'), { method: 'HEAD' })
+    expect(head.headers.get('k2-file-type')).toBe('directory')
+    const over = { method: 'PUT', body: 'x', headers: { 'if-none-match': '*' } }
+    expect((await fetch(url('files', 'raw/new.bin'), over)).status).toBe(412)
+    const names: string[] = []
+    const archive = await fetch(url('archive', 'raw', '&format=tar'))
+    for await (const { name } of readTar(Readable.from(archive.body ?? []))) names.push(name)
+    expect(names).toEqual(['raw', 'raw/new.bin'])
+    const unpacked = await fetch(url('archive', 'raw'), { method: 'PUT', body: 'x' })
+    expect(unpacked.status).toBe(409)
+    const problem = await live.api.refused('POST', `/sandboxes/${box.id}/files/mkdir`, { path: 'new' })
+    expect(problem).toMatchObject({ code: 'SANDBOX_STATE_CONFLICT', detail: expect.stringContaining('start it') })
+    expect((await live.api.refused('GET', `/sandboxes/${box.id}/ports`)).code).toBe('SANDBOX_STATE_CONFLICT')
   })
 
   test('reading and writing does not wake it', async () => {
