@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decodeExactly, decodeText, TextChunks } from '../../../src/lib/text.ts'
+import { decodeExactly, decodeText, incompleteTail, TextChunks } from '../../../src/lib/text.ts'
 
 const text = 'aé€😀\ufeffz\r\n'
 
@@ -43,4 +43,33 @@ test('exact decoding refuses what is not UTF-8', () => {
   expect(decodeExactly(Buffer.from(text))).toBe(text)
   expect(decodeExactly(Buffer.from([0xff]))).toBeNull()
   expect(decodeExactly(Buffer.from([0xed, 0xa0, 0x80]))).toBeNull()
+})
+
+test.each([
+  ['', 0],
+  ['61', 0],
+  ['c3a4', 0],
+  ['c3', 1],
+  ['61e7', 1],
+  ['e795', 2],
+  ['e7958c', 0],
+  ['f09f98', 3],
+  ['f09f9880', 0],
+  ['ff', 0],
+  ['80', 0],
+])('%s ends with %i bytes of a character that is not complete', (hex, expected) => {
+  expect(incompleteTail(Buffer.from(hex, 'hex'))).toBe(expected)
+})
+
+test('chunks say how many bytes wait for the rest of their character, however they are cut', () => {
+  const chunks = new TextChunks()
+  const seen = [...Buffer.from('a😀b')].map((byte) => [chunks.write(Buffer.of(byte)), chunks.pendingBytes])
+  expect(seen).toEqual([
+    ['a', 0],
+    ['', 1],
+    ['', 2],
+    ['', 3],
+    ['😀', 0],
+    ['b', 0],
+  ])
 })
