@@ -29,6 +29,7 @@ export async function documentRoutes(app: FastifyInstance, { title, description,
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`) },
     transformObject: (input) => {
       const document = 'openapiObject' in input ? input.openapiObject : input.swaggerObject
+      nameWildcards((document.paths ??= {}) as Record<string, PathItem>)
       for (const item of Object.values(document.paths ?? {})) finishPath(item as PathItem)
       return document
     },
@@ -47,9 +48,30 @@ interface DocumentedResponse {
 interface DocumentedOperation {
   requestBody?: { required?: boolean; content: Record<string, Media> }
   responses: Record<string, DocumentedResponse>
+  parameters?: { name: string }[]
   [NOTES]?: OperationNotes
 }
 type PathItem = Record<string, DocumentedOperation>
+
+/** What the router calls `*` is a parameter like any other to the reader of a document. */
+function nameWildcards(paths: Record<string, PathItem>): void {
+  for (const [path, item] of Object.entries(paths)) {
+    if (!path.endsWith('{*}')) continue
+    delete paths[path]
+    paths[path.replace('{*}', '{path}')] = item
+    const parameter = {
+      name: 'path',
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+      description: REST_OF_PATH,
+    }
+    for (const operation of Object.values(item))
+      operation.parameters = [...(operation.parameters ?? []).filter(({ name }) => name !== '*'), parameter]
+  }
+}
+
+const REST_OF_PATH = 'The rest of the path, slashes included; empty for the root.'
 
 /** Moves each operation's notes to where OpenAPI wants them. Done once per operation: the document is made anew each time. */
 function finishPath(item: PathItem): void {

@@ -12,7 +12,13 @@ const HIDDEN = 'internal error; the log has the details under this request id'
 const LONGEST_DISCARDED_BYTES = 256 * 1024 * 1024
 
 /** Nobody's fault, and not worth a stack trace. */
-const EXPECTED = new Set<ErrorCode>(['SHUTTING_DOWN', 'SERVER_BUSY', 'SANDBOX_LIMIT_REACHED'])
+const EXPECTED = new Set<ErrorCode>([
+  'SHUTTING_DOWN',
+  'SERVER_BUSY',
+  'SANDBOX_LIMIT_REACHED',
+  'PORT_NOT_OPEN',
+  'PORT_BROKEN',
+])
 
 /** Fastify's own failures in our codes, each with its sentence. */
 const FRAMEWORK: Record<string, [ErrorCode, string]> = {

@@ -89,7 +89,7 @@ const readArchive = operation({
     'A tar of the folder, with names relative to it, or of the one file, made while it is sent: `curl … | tar x`. An answer that fails in the middle is cut. Files that the user may not read are left out with their folders. Of a stopped sandbox as its engine packs it. Counts as use of the sandbox.',
   params: SandboxParams,
   querystring: ArchiveReadQuery,
-  rawAnswer: { type: 'application/x-tar', description: 'The archive, in `format`' },
+  rawAnswer: { type: 'application/octet-stream', description: 'The archive, in `format`, under its own media type' },
   errors: ARCHIVE_ERRORS,
 })
 

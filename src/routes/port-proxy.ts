@@ -102,6 +102,6 @@ const proxyPort = operation({
     "Passes the request, of any method, with its body and a WebSocket too, on to what listens on the port inside the sandbox, whatever the sandbox's network, and its answer back as it comes. The server sees itself called as `localhost`, with X-Forwarded-For, -Host, -Proto and -Prefix. Here, under the origin of the API, credentials and cookies do not pass, and pages are sandboxed: for browsers there is `{port}-{sandbox_id}.{K2_PREVIEW_DOMAIN}`, where each port is an origin of its own. While nothing listens the answer is a 502, for a browser a page that loads itself again. Counts as use of the sandbox.",
   params: PortParams,
   querystring: Type.Object({}, { additionalProperties: true }),
-  rawAnswer: { type: '*/*', description: 'What the server answered' },
+  rawAnswer: { type: 'application/octet-stream', description: 'What the server answered, of whatever type' },
   errors: ERRORS,
 })
