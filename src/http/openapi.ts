@@ -29,8 +29,9 @@ export async function documentRoutes(app: FastifyInstance, { title, description,
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`) },
     transformObject: (input) => {
       const document = 'openapiObject' in input ? input.openapiObject : input.swaggerObject
-      nameWildcards((document.paths ??= {}) as Record<string, PathItem>)
-      for (const item of Object.values(document.paths ?? {})) finishPath(item as PathItem)
+      const paths = (document.paths ?? {}) as unknown as Record<string, PathItem>
+      nameWildcards(paths)
+      for (const item of Object.values(paths)) finishPath(item)
       return document
     },
   })
