@@ -127,7 +127,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
       fileBodyLimitBytes: config.fileBodyLimitBytes,
       memory,
     })
-    await api.register(fileContentRoutes, { contents: deps.fileContents })
+    await api.register(fileContentRoutes, { contents: deps.fileContents, memory })
     await api.register(fileUploadRoutes, { contents: deps.fileContents })
     await api.register(fileTreeRoutes, { contents: deps.fileContents, tree: deps.fileTree })
     await api.register(fileWatchRoutes, { tree: deps.fileTree, memory, endless, heartbeatMs })

@@ -292,7 +292,7 @@ export class AgentClient {
     path: AgentPath,
     user: string,
     tar: Uint8Array | Readable,
-    options: CallOptions = {},
+    options: CallOptions & { maxBytes?: number | undefined } = {},
   ): Promise<{ entries: number; sizeBytes: number }> {
     return files.writeTree(this.#session, path, user, tar, options)
   }

@@ -237,16 +237,17 @@ export async function readTree(
   return call
 }
 
-/** Unpacks a tar below `path`; the agent refuses unsafe entries (ARCHIVE_UNSAFE). A Readable stays the caller's. */
+/** Unpacks a tar below `path`, at most `maxBytes` of content; the agent refuses unsafe entries (ARCHIVE_UNSAFE). A Readable stays the caller's. */
 export async function writeTree(
   session: AgentSession,
   path: AgentPath,
   user: string,
   tar: Uint8Array | Readable,
-  { signal }: CallOptions,
+  { signal, maxBytes }: CallOptions & { maxBytes?: number | undefined },
 ): Promise<{ entries: number; sizeBytes: number }> {
   const request = { signal, body: tar, timeoutMs: WRITE_TIMEOUT_MS }
-  const value = await session.json('PUT', `/v1/files/archive?${target(path, user)}`, request, 64 * 1024)
+  const most = maxBytes === undefined ? '' : `&max_bytes=${maxBytes}`
+  const value = await session.json('PUT', `/v1/files/archive?${target(path, user)}${most}`, request, 64 * 1024)
   return checked(session, value, readUnpacked)
 }
 

@@ -1,15 +1,18 @@
 import type { Readable } from 'node:stream'
 import type { FileAccess, FileOptions } from './file-access.ts'
+import type { SandboxRules } from './new-record.ts'
 import type { StoppedFiles } from './stopped-files.ts'
 
 /** Trees as tar archives, streamed: packed and unpacked inside the sandbox, by its rules of what is safe. */
 export class Archives {
   readonly #access: FileAccess
   readonly #stopped: StoppedFiles
+  readonly #maxBytes: number
 
-  constructor(parts: { access: FileAccess; stopped: StoppedFiles }) {
+  constructor(parts: { access: FileAccess; stopped: StoppedFiles; rules: SandboxRules }) {
     this.#access = parts.access
     this.#stopped = parts.stopped
+    this.#maxBytes = parts.rules.limits.uploadBytes
   }
 
   /**
@@ -45,7 +48,7 @@ export class Archives {
     options: FileOptions = {},
   ): Promise<{ entries: number; sizeBytes: number }> {
     return await this.#access.inRunning(id, path, options, ({ client, user, path: absolute, signal }) =>
-      client.writeTree(absolute, user, tar, { signal }),
+      client.writeTree(absolute, user, tar, { signal, maxBytes: this.#maxBytes }),
     )
   }
 }

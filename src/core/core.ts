@@ -108,7 +108,7 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     files: new Files({ access, stopped, rules }),
     fileContents: new FileContents({ access, stopped, rules }),
     fileTree: new FileTree({ access }),
-    archives: new Archives({ access, stopped }),
+    archives: new Archives({ access, stopped, rules }),
     processes: new Processes({ registry, live, activity, keepAlive }),
     processOutput: new ProcessOutput({ registry, live, activity }),
     ports: new Ports({ registry, live, activity }),

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { checkedBody } from '../lib/checked-body.ts'
 import type { FileAccess, FileOptions } from './file-access.ts'
-import { tooLarge } from './file-limit.ts'
+import { noRoom, tooLarge } from './file-limit.ts'
 import type { ByteRange, FileCondition, FileEntry, OpenedFile } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
 import type { StoppedFiles } from './stopped-files.ts'
@@ -111,7 +111,10 @@ export class FileContents {
       )
     await this.#requireInStopped(target.stopped, target.path, { ifMatch, ifNoneMatch })
     const chunks: Buffer[] = []
-    for await (const chunk of content) chunks.push(chunk as Buffer)
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      if (options.memory?.take(chunk.length) === false) throw noRoom()
+      chunks.push(chunk)
+    }
     await this.#stopped.write(target.stopped, target.path, Buffer.concat(chunks), options)
     return await this.#stopped.stat(target.stopped, target.path, options)
   }

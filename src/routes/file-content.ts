@@ -9,8 +9,10 @@ import { type ErrorCode, isSandboxError, SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import { conditionOf, digestOf, namesTag, quoted, rangeOf, wantedDigest } from '../http/conditional.ts'
+import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import { emptyBody, parseRawBodies } from '../http/raw-body.ts'
+import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { attachment, contentTypeOf } from './content-type.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
@@ -47,6 +49,7 @@ export interface FileContentRoutesOptions {
       options: UserOptions & FileCondition & { recursive?: boolean | undefined },
     ): Promise<void>
   }
+  memory: MemoryBudget
 }
 
 interface Target {
@@ -56,7 +59,7 @@ interface Target {
 }
 
 /** A plugin of its own: here every body is a stream of bytes. */
-export async function fileContentRoutes(app: TypedApp, { contents }: FileContentRoutesOptions): Promise<void> {
+export async function fileContentRoutes(app: TypedApp, { contents, memory }: FileContentRoutesOptions): Promise<void> {
   app.removeAllContentTypeParsers()
   parseRawBodies(app)
   const url = '/sandboxes/:sandbox_id/files'
@@ -106,6 +109,7 @@ export async function fileContentRoutes(app: TypedApp, { contents }: FileContent
     const body = (request.body as Readable | undefined) ?? emptyBody()
     const entry = await contents.replace(id, path, body, {
       ...options,
+      ...callOptions(reply, memory),
       ...conditionOf(request.headers),
       mode: mode === undefined ? undefined : Number.parseInt(mode, 8),
       owner,
@@ -241,6 +245,7 @@ const writeFile = operation({
     'PATH_REFUSED',
     'NO_SPACE_IN_SANDBOX',
     'NOT_SUPPORTED_BY_ENGINE',
+    'SERVER_BUSY',
   ],
 })
 

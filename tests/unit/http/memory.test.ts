@@ -61,6 +61,35 @@ test('a client that takes nothing of its answer is cut, one that reads slowly is
   expect(await readSlowly(port, body)).toBeGreaterThan(32 * MIB)
 })
 
+test('a stream of which a client takes nothing is cut, one that is silent for long is not', async () => {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  const output = standIns().processOutput
+  const follow: typeof output.follow = async (_id, processId, _from, onEvent, { signal }) => {
+    await onEvent({ type: 'start', processId, startedAt: 0, language: null, contextId: null })
+    if (processId === 'silent') await gate
+    const bytes = Buffer.alloc(MIB)
+    while (processId === 'flood' && !signal?.aborted)
+      await onEvent({ type: 'stdout', bytes, timestampMs: 0, offset: 0 })
+    return await output.follow(_id, processId, _from, onEvent, {})
+  }
+  await using app = await buildTestApp({ config: { stalledMs: 200 }, processOutput: { ...output, follow } })
+  const port = await listen(app)
+  const path = (processId: string) => `/sandboxes/${ID}/processes/${processId}/output`
+  const headers = { accept: 'application/octet-stream' }
+  const silent = await fetch(`http://127.0.0.1:${port}${path('silent')}`, { headers })
+
+  const accepted = once(app.server, 'connection') as Promise<[Socket]>
+  const stalled = connect(port, '127.0.0.1')
+  stalled.on('error', () => undefined).pause()
+  stalled.write(`GET ${path('flood')} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: ${headers.accept}\r\n\r\n`)
+  const [connection] = await accepted
+  await once(connection, 'close')
+  stalled.destroy()
+  // Longer than the other was given.
+  open()
+  expect(await silent.text()).toBe('')
+})
+
 function readSlowly(port: number, body: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const call = request({ port, host: '127.0.0.1', method: 'POST', path: PATH, headers: JSON_TYPE, agent: false })

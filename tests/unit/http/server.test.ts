@@ -7,7 +7,7 @@ import { isSandboxError } from '../../../src/errors.ts'
 import { HTTP_DEFAULTS } from '../../../src/http/http-config.ts'
 import { PreviewSites } from '../../../src/http/preview-sites.ts'
 import { serverOptions } from '../../../src/http/server-options.ts'
-import { buildTestApp, type Changes, COMMAND, ID } from './stand-ins.ts'
+import { buildTestApp, type Changes, COMMAND, ENTRY, ID, standIns } from './stand-ins.ts'
 
 async function listen(changes: Changes = {}) {
   const app = await buildTestApp(changes)
@@ -131,6 +131,36 @@ test('a request whose headers or body never arrive is ended with 408', async () 
   expect(await raw(server.port, 'GET / HTTP/1.1\r\nhost: lo')).toMatch(/^HTTP\/1\.1 408 /)
   const half = `POST /sandboxes/${ID}/command HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"co`
   expect(await raw(server.port, half)).toMatch(/^HTTP\/1\.1 408 /)
+})
+
+test('an upload that stops in the middle is ended with 408, one that goes on slowly is not', async () => {
+  await using server = await listen({
+    config: { stalledMs: 200, requestTimeoutMs: 200 },
+    fileContents: {
+      ...standIns().fileContents,
+      replace: async (_id, _path, body) => {
+        for await (const _chunk of body);
+        return ENTRY
+      },
+    },
+  })
+  const head = `PUT /sandboxes/${ID}/files?path=a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 20\r\n\r\n`
+  expect(await raw(server.port, `${head}half`)).toMatch(/^HTTP\/1\.1 408 /)
+  const slow = request({
+    port: server.port,
+    method: 'PUT',
+    path: `/sandboxes/${ID}/files?path=a`,
+    headers: { 'content-length': 8 },
+  })
+  const answered = once(slow, 'response')
+  for (const byte of '12345678') {
+    slow.write(byte)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+  }
+  slow.end()
+  const [answer] = await answered
+  expect(answer.statusCode).toBe(200)
+  answer.resume()
 })
 
 test('connections over the cap are dropped, those within are served', async () => {
