@@ -39,6 +39,8 @@ class Tunnel extends Duplex {
     super({ allowHalfOpen: true, highWaterMark: 256 * 1024 })
     this.#call = call
     this.#up = up
+    // It may be lost while nobody has it yet, and while it waits for its next use.
+    this.on('error', () => {})
   }
 
   /** Node's HTTP agent asks its connections for it. */

@@ -40,7 +40,7 @@ export async function answerLive<Event extends LiveEvent>(
   const begun = Promise.withResolvers<void>()
   let began = false
   let wake = () => {}
-  for (const event of ['drain', 'close']) out.on(event, () => wake())
+  for (const event of ['drain', 'close', 'error']) out.on(event, () => wake())
   const timer = setTimeout(() => {
     if (began && !out.writableNeedDrain && !out.destroyed) out.write(HEARTBEAT[type])
     timer.refresh()

@@ -1,7 +1,7 @@
 /** Web sites of sandboxes: `{port}-{sandbox id}.{domain}` is the origin of one port alone, apart from the API's and from all others. */
 import type { IncomingMessage } from 'node:http'
 
-const SITE = /^(\d{1,5})-([a-z0-9]{20})\.(.+?)(:\d{1,5})?$/
+const SITE = /^([1-9]\d{0,4})-([a-z0-9]{20})\.(.+?)(:\d{1,5})?$/
 
 const sites = new WeakSet<IncomingMessage>()
 

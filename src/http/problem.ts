@@ -18,6 +18,8 @@ const EXPECTED = new Set<ErrorCode>([
   'SANDBOX_LIMIT_REACHED',
   'PORT_NOT_OPEN',
   'PORT_BROKEN',
+  'TUNNEL_LIMIT_REACHED',
+  'TOO_MANY_PROCESSES',
 ])
 
 /** Fastify's own failures in our codes, each with its sentence. */

@@ -25,7 +25,7 @@ export async function answerRaw(
   const begun = Promise.withResolvers<void>()
   let began = false
   let wake = () => {}
-  for (const event of ['drain', 'close']) out.on(event, () => wake())
+  for (const event of ['drain', 'close', 'error']) out.on(event, () => wake())
   const output: RawOutput = {
     begin() {
       began = true

@@ -13,6 +13,8 @@ export interface Upgrade {
   head: Buffer
 }
 
+const CLOSE_WITHIN_MS = 5000
+
 const upgrades = new WeakMap<IncomingMessage, Upgrade>()
 
 export function routeUpgrades(app: FastifyInstance): void {
@@ -22,7 +24,11 @@ export function routeUpgrades(app: FastifyInstance): void {
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
-    response.once('finish', () => socket.end())
+    response.once('finish', () => {
+      // Some clients never close their side.
+      const late = setTimeout(() => socket.destroy(), CLOSE_WITHIN_MS)
+      socket.once('close', () => clearTimeout(late)).end()
+    })
     upgrades.set(request, { socket, head })
     app.routing(request, response)
   })

@@ -34,9 +34,14 @@ export function checkedBody(source: Readable, { limitBytes, digest, tooLarge, wr
   return pipeKeeping(source, checked)
 }
 
+/** A failure of a stream that nobody listens to any more ends the process: whoever reads it has left first. */
+export function heard<T extends Readable>(stream: T): T {
+  return stream.on('error', () => {})
+}
+
 /** `source.pipe(target)` that ends the target when the source is cut, and leaves the source alone when the target fails. */
 export function pipeKeeping<T extends Transform>(source: Readable, target: T): T {
-  source.pipe(target)
+  source.pipe(heard(target))
   const cut = () => {
     if (!source.readableEnded) target.destroy(source.errored ?? new Error('the source was cut'))
   }

@@ -50,7 +50,8 @@ export async function archiveRoutes(app: TypedApp, { archives }: ArchiveRoutesOp
   app.put(url, { schema: writeArchive, config: { rawBody: 'any type' } }, async (request, reply) => {
     const { path, user, format } = request.query
     const body = (request.body as Readable | undefined) ?? emptyBody()
-    const tar = decompress(body, format ?? (await detectFormat(body)), { broken, bomb })
+    const found = format ? { format, archive: body } : await detectFormat(body)
+    const tar = decompress(found.archive, found.format, { broken, bomb })
     const options = { user, signal: clientGone(reply) }
     const { entries, sizeBytes } = await archives.unpack(request.params.sandbox_id, path, tar, options)
     return { entries, bytes: sizeBytes }
@@ -63,7 +64,11 @@ function nameOf(path: string): string {
 }
 
 function broken(cause: Error): SandboxError {
-  return new SandboxError('ARCHIVE_INVALID', 'the archive is cut or damaged: it can not be decompressed', { cause })
+  return new SandboxError(
+    'ARCHIVE_INVALID',
+    'the archive is cut or damaged, or has more than one zstd frame: it can not be decompressed',
+    { cause },
+  )
 }
 
 function bomb(): SandboxError {

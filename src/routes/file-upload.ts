@@ -9,6 +9,7 @@ import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import { operation } from '../http/operation.ts'
 import { parseRawBodies } from '../http/raw-body.ts'
+import { heard } from '../lib/checked-body.ts'
 import { FILE, fileAnswer } from './file-answer.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
 
@@ -46,6 +47,7 @@ export async function fileUploadRoutes(app: TypedApp, { contents }: FileUploadRo
     const options = { user, signal: clientGone(reply) }
     const files: FileEntry[] = []
     for await (const { file, filename } of request.files()) {
+      heard(file)
       const target = path ? posix.join(path, filename) : filename
       try {
         files.push(await contents.replace(request.params.sandbox_id, target, file, options))

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../schemas/typebox.ts'
 import type { PortAccess } from '../core/ports.ts'
-import { type ErrorCode, isSandboxError } from '../errors.ts'
+import { type ErrorCode, isSandboxError, SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import type { EndlessAnswers } from '../http/endless.ts'
@@ -50,13 +50,16 @@ export async function portProxyRoutes(
     using access = ports.use(id)
     const isSite = isPreview(request.raw)
     const prefix = `/sandboxes/${id}/ports/${port}`
+    const { url = '' } = request.raw
+    if (!url.startsWith(`${prefix}/`))
+      throw new SandboxError('INVALID_REQUEST', 'write the sandbox and the port as they are, without escapes or zeros')
     const upgrade = upgradeOf(request)
     const options: Forward = {
       connect: () => access.connect(port),
       agent,
       passage: { port, prefix: isSite ? '' : prefix, isSite, clientAddress: request.ip },
       key: `${id}:${port}`,
-      path: (request.raw.url ?? '').slice(prefix.length),
+      path: url.slice(prefix.length),
       // A request may finish within the server's grace; a WebSocket never would.
       signal: AbortSignal.any([upgrade ? endless.signal(reply) : clientGone(reply), access.gone]),
       stalledMs,

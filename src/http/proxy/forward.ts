@@ -21,6 +21,7 @@ export interface Forward {
   stalledMs: number
 }
 
+const PRINTABLE = /^[\x20-\x7e]*$/
 /** Of an answer of a server in a sandbox. */
 const LONGEST_HEADERS_BYTES = 32 * 1024
 
@@ -37,7 +38,8 @@ export async function forward(request: FastifyRequest, reply: FastifyReply, opti
   const { raw } = reply
   const headers = responseHeaders(answer.headers, passage)
   headers['x-request-id'] = request.id
-  raw.writeHead(statusCode, answer.statusMessage, headers)
+  const { statusMessage = '' } = answer
+  raw.writeHead(statusCode, PRINTABLE.test(statusMessage) ? statusMessage : '', headers)
   raw.flushHeaders()
   boundStall(raw, stalledMs)
   await pipeline(answer, raw, { signal }).catch(() => raw.destroy())

@@ -26,13 +26,18 @@ const HOP_BY_HOP = [
 const OF_THE_API = ['authorization', 'cookie', 'x-api-key']
 /** What a page under the API's origin may not set for all of it. */
 const OF_THE_ORIGIN = [
+  'accept-ch',
   'alt-svc',
   'clear-site-data',
   'content-security-policy',
+  'nel',
   'public-key-pins',
+  'report-to',
+  'reporting-endpoints',
   'service-worker-allowed',
   'set-cookie',
   'strict-transport-security',
+  'www-authenticate',
 ]
 
 /** For the server in the sandbox, which sees itself as localhost, as when it is called from there. */
@@ -41,6 +46,8 @@ export function requestHeaders(request: IncomingMessage, passage: Passage): Outg
   const host = `localhost:${passage.port}`
   const passed: OutgoingHttpHeaders = { ...headers, host }
   for (const name of [...HOP_BY_HOP, ...named(headers.connection), 'expect', 'x-api-key']) delete passed[name]
+  // A body is always framed: of some methods Node would send it bare, and the server take it for the next request.
+  if (headers['transfer-encoding'] !== undefined) passed['transfer-encoding'] = 'chunked'
   if (!passage.isSite) for (const name of OF_THE_API) delete passed[name]
   // A page's call to its own server stays one: many servers compare the two.
   if (headers.origin !== undefined && hostOf(headers.origin) === headers.host) passed.origin = `http://${host}`
@@ -67,8 +74,12 @@ export function responseHeaders(headers: IncomingHttpHeaders, { prefix, isSite }
   return passed
 }
 
+/** A client may not take away what says how long a message is, and for whom. */
+const OF_THE_MESSAGE = new Set(['content-length', 'content-type', 'host'])
+
 function named(connection: string | undefined): string[] {
-  return (connection ?? '').split(',').map((name) => name.trim().toLowerCase())
+  const names = (connection ?? '').split(',').map((name) => name.trim().toLowerCase())
+  return names.filter((name) => !OF_THE_MESSAGE.has(name))
 }
 
 function hostOf(origin: string): string | undefined {

@@ -146,6 +146,39 @@ export function describePorts(live: Live, port: number): void {
     expect(JSON.parse(text)).toMatchObject({ method: 'POST', bytes: 4 })
   })
 
+  test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST'])(
+    'a body of %s is never taken for the next request',
+    async (method) => {
+      for (const headers of [
+        { 'transfer-encoding': 'chunked' },
+        { 'content-length': 33, connection: 'content-length, host' },
+      ]) {
+        const call = request(path('/first'), { method, headers })
+        call.end('GET /smuggled HTTP/1.1\r\nhost: x\r\n')
+        const [answer] = await once(call, 'response')
+        answer.resume()
+        await once(answer, 'end')
+        for (let count = 0; count < 3; count++)
+          expect(await (await fetch(path('/victim'))).json()).toMatchObject({ path: '/victim' })
+      }
+    },
+  )
+
+  test('answers that are none, and ways to write a port that are none, are told', async () => {
+    const { process_id } = await live.api.startProcess(box.id, { argv: ['python3', '-c', ODD, String(port + 6)] })
+    await waitFor(port + 6)
+    const ask = (rest: string) => live.api.send('GET', `/sandboxes/${box.id}/ports/${port + 6}${rest}`)
+    for (const line of ['101 Switching', '099 Low', '000 None']) {
+      const { status, text } = await ask(`/${encodeURIComponent(line)}`)
+      expect([status, text], line).toEqual([502, expect.stringContaining('PORT_BROKEN')])
+    }
+    expect((await ask(`/${encodeURIComponent('200 odd\u0001')}`)).status).toBeOneOf([200, 502])
+    await live.api.json('DELETE', `/sandboxes/${box.id}/processes/${process_id}`)
+    expect(await live.api.get(box.id)).toMatchObject({ expires_at: expect.any(String) })
+    for (const written of [`0${port}`, `%3${String(port)[0]}${String(port).slice(1)}`, `${port}.0`])
+      expect((await fetch(`${live.api.url}/sandboxes/${box.id}/ports/${written}/`)).status, written).toBe(400)
+  })
+
   test('a server that closes its connections between requests is asked anew', async () => {
     const { process_id } = await live.api.startProcess(box.id, { argv: ['python3', '-c', ONCE, String(port + 5)] })
     await waitFor(port + 5)
@@ -274,6 +307,18 @@ try:
     while connection.recv(65536): pass
 except ConnectionError: pass
 print('left', flush=True)
+`
+
+/** Answers with the status line that the path asks for, and the head of an upgrade. */
+const ODD = `
+import socket, sys, urllib.parse
+server = socket.create_server(('127.0.0.1', int(sys.argv[1])), backlog=16)
+while True:
+    connection, _ = server.accept()
+    path = connection.recv(65536).split(b' ')[1].decode()
+    line = urllib.parse.unquote(path[1:]).encode('latin-1')
+    connection.sendall(b'HTTP/1.1 ' + line + b'\\r\\nconnection: Upgrade\\r\\nupgrade: foo\\r\\ncontent-length: 0\\r\\n\\r\\n')
+    connection.close()
 `
 
 /** Says that it keeps a connection, and closes it after one answer. */

@@ -128,6 +128,50 @@ export function describeRawFiles(live: Live): void {
     expect(await live.api.names(box.id, 'cut')).toEqual(['file'])
   })
 
+  const gz = gzipSync(randomBytes(100_000))
+  test.each([
+    ['a file without a length', 'PUT', 'files?path=cut2', {}, Buffer.from('abc')],
+    [
+      'a file with a digest',
+      'PUT',
+      'files?path=cut2',
+      { 'repr-digest': `sha-256=:${'A'.repeat(43)}=:` },
+      Buffer.from('abc'),
+    ],
+    ['a tar', 'PUT', 'archive?path=cut2', {}, Buffer.alloc(700, 'x')],
+    ['a compressed tar', 'PUT', 'archive?path=cut2', {}, gz.subarray(0, 50_000)],
+    [
+      'a zstd archive',
+      'PUT',
+      'archive?path=cut2&format=tar.zst',
+      {},
+      zstdCompressSync(randomBytes(100_000)).subarray(0, 50_000),
+    ],
+    [
+      'a form, inside a file',
+      'POST',
+      'files',
+      { 'content-type': 'multipart/form-data; boundary=B' },
+      Buffer.from('--B\r\ncontent-disposition: form-data; name="f"; filename="cut2"\r\n\r\nhalf'),
+    ],
+  ])('%s that is cut ends that call alone', async (_what, method, route, headers, part) => {
+    for (const more of [{}, { 'content-length': 1_000_000 }]) {
+      const call = request(`${live.api.url}/sandboxes/${box.id}/${route}`, { method, headers: { ...headers, ...more } })
+      call.on('error', () => {})
+      await new Promise((resolve) => call.write(part, resolve))
+      // It has arrived when an answer to something later has.
+      await live.api.get(box.id)
+      call.destroy()
+      await live.api.output(box.id, 'true')
+    }
+    expect(await live.api.output(box.id, 'test -f cut2 && cat cut2 || echo none')).toBe('none')
+  })
+
+  test('an empty body is an empty archive or no archive, and answered at once', async () => {
+    for (const more of ['', '&format=tar', '&format=tar.gz', '&format=tar.zst'])
+      expect((await fetch(archive('empty', more), { method: 'PUT', body: '' })).status, more).toBeOneOf([200, 400])
+  })
+
   test('what a browser would run comes as bytes to be saved', async () => {
     for (const name of ['page.html', 'image.svg', 'script.js']) {
       await put(name, '<script>alert(1)</script>')

@@ -17,12 +17,21 @@ test.each([
   ['tar.zst', zstdCompressSync(TAR)],
 ] as const)('%s is known by its first bytes, which stay in it', async (format, archive) => {
   const source = inPieces(archive)
-  expect(await detectFormat(source)).toBe(format)
-  expect((await bytes(decompress(source, format, errors))).equals(TAR)).toBe(true)
+  const found = await detectFormat(source)
+  expect(found.format).toBe(format)
+  expect((await bytes(decompress(found.archive, format, errors))).equals(TAR)).toBe(true)
 })
 
 test('nothing at all is a tar', async () => {
-  expect(await detectFormat(Readable.from([]))).toBe('tar')
+  for (const few of [[], ['x'], ['x', 'yz']]) {
+    const { format, archive } = await detectFormat(Readable.from(few.map((text) => Buffer.from(text))))
+    expect([format, (await bytes(archive)).toString()]).toEqual(['tar', few.join('')])
+  }
+  // However its first bytes come.
+  const gz = gzipSync(TAR)
+  const { format, archive } = await detectFormat(Readable.from([gz.subarray(0, 1), gz.subarray(1, 2), gz.subarray(2)]))
+  expect(format).toBe('tar.gz')
+  expect((await bytes(decompress(archive, format, errors))).equals(TAR)).toBe(true)
 })
 
 test.each(['tar', 'tar.gz', 'tar.zst'] as const)('what is compressed as %s is decompressed again', async (format) => {
@@ -33,6 +42,8 @@ test('what is cut or garbage fails as broken, what grows too much as a bomb', as
   const cut = gzipSync(Buffer.from(Array.from(TAR, (byte, index) => byte ^ (index * 31))))
   await expect(bytes(decompress(Readable.from([cut.subarray(0, -9)]), 'tar.gz', errors))).rejects.toThrow('broken')
   await expect(bytes(decompress(Readable.from([TAR]), 'tar.zst', errors))).rejects.toThrow('broken')
+  const frames = Buffer.concat([zstdCompressSync(TAR), zstdCompressSync(TAR)])
+  await expect(bytes(decompress(Readable.from([frames]), 'tar.zst', errors))).rejects.toThrow('broken')
   const bomb = gzipSync(Buffer.alloc(80 * 1024 * 1024), { level: 9 })
   await expect(bytes(decompress(Readable.from([bomb]), 'tar.gz', errors))).rejects.toThrow('bomb')
 })
