@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { FileAccess, FileOptions } from './file-access.ts'
+import type { FileAccess, FileOptions, FileTarget } from './file-access.ts'
 import type { SandboxRules } from './new-record.ts'
 import type { StoppedFiles } from './stopped-files.ts'
 
@@ -32,7 +32,7 @@ export class Archives {
     }
   }
 
-  async #packRunning(target: ReturnType<FileAccess['target']>, options: FileOptions): Promise<Readable> {
+  async #packRunning(target: FileTarget, options: FileOptions): Promise<Readable> {
     const { client, user, path, signal } = await this.#access.running(target, options)
     return (await client.readTree(path, user, { signal })).stream()
   }

@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { checkedBody } from '../lib/checked-body.ts'
-import type { FileAccess, FileOptions } from './file-access.ts'
+import type { FileAccess, FileOptions, FileTarget } from './file-access.ts'
 import { noRoom, tooLarge } from './file-limit.ts'
 import type { ByteRange, FileCondition, FileEntry, OpenedFile } from './model.ts'
 import type { SandboxRules } from './new-record.ts'
+import type { SandboxRecord } from './record.ts'
 import type { StoppedFiles } from './stopped-files.ts'
 
 export interface ReplaceOptions extends FileOptions, FileCondition {
@@ -62,11 +63,7 @@ export class FileContents {
     }
   }
 
-  async #openRunning(
-    target: ReturnType<FileAccess['target']>,
-    options: FileOptions,
-    range: ByteRange | undefined,
-  ): Promise<OpenedFile> {
+  async #openRunning(target: FileTarget, options: FileOptions, range: ByteRange | undefined): Promise<OpenedFile> {
     const { client, user, signal } = await this.#access.running(target, options)
     const { body, ...content } = await client.readFile(target.path, user, { signal, range })
     return { ...content, body: body.stream() }
@@ -130,11 +127,7 @@ export class FileContents {
     )
   }
 
-  async #requireInStopped(
-    record: NonNullable<ReturnType<FileAccess['target']>['stopped']>,
-    path: string,
-    { ifMatch, ifNoneMatch }: FileCondition,
-  ): Promise<void> {
+  async #requireInStopped(record: SandboxRecord, path: string, { ifMatch, ifNoneMatch }: FileCondition): Promise<void> {
     if (ifMatch === undefined && ifNoneMatch === undefined) return
     const found = await this.#stopped.stat(record, path, {}).catch((error: unknown) => {
       if (isSandboxError(error, 'FILE_NOT_FOUND')) return null

@@ -9,7 +9,7 @@ const LONGEST_REASON_BYTES = 123
 const CLOSE_WITHIN_MS = 5000
 
 /** RFC 6455, 7.4.1. */
-export const CLOSE = { normal: 1000, goingAway: 1001, failed: 1011, tryAgain: 1013 } as const
+export const CLOSE = { normal: 1000, goingAway: 1001, failed: 1011 } as const
 
 export interface SocketOptions {
   /** Subprotocols we speak; the first that the client names is taken, none is fine. */
