@@ -14,7 +14,7 @@ export class Registry {
 
   constructor(store: Store) {
     this.#store = store
-    for (const row of store.all()) {
+    for (const row of store.sandboxes.all()) {
       const record = { ...(JSON.parse(row.body) as SandboxRecord), lastActiveAt: row.lastActiveAt }
       this.#remember(record)
     }
@@ -78,11 +78,11 @@ export class Registry {
       const record = this.#records.get(id)
       if (record) times.push([id, record.lastActiveAt])
     }
-    if (times.length > 0) this.#store.saveActivity(times)
+    if (times.length > 0) this.#store.sandboxes.saveActivity(times)
   }
 
   remove(id: string): void {
-    this.#store.remove(id)
+    this.#store.sandboxes.remove(id)
     const record = this.#records.get(id)
     this.#records.delete(id)
     if (record) this.#forgetName(record)
@@ -101,7 +101,7 @@ export class Registry {
   }
 
   #persist(record: SandboxRecord): void {
-    this.#store.save({
+    this.#store.sandboxes.save({
       id: record.id,
       status: record.status,
       lastActiveAt: record.lastActiveAt,

@@ -110,6 +110,13 @@ export interface Engine {
   /** Ends all processes at once; the disk stays. No-op when stopped. The agent's graceful phase comes before, see core. */
   stop(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
 
+  /**
+   * New limits for a sandbox, at once when it runs and for every later start. `diskMb` stays what it was. SANDBOX_STATE_CONFLICT
+   * when it can't get them, as when it uses more memory than that.
+   */
+  update(id: string, ref: EngineRef, resources: Resources, options?: CallOptions): Promise<void>
+
+  /** Freezes all of its processes; they go on where they were. */
   pause(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
   resume(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
 

@@ -32,10 +32,12 @@ export interface Box {
   user: string
 }
 
+const RESOURCES = { cpus: 1, memoryMb: 256, pids: 200, diskMb: null }
+
 const spec = (id: string, template: SandboxSpec['template'], change: Partial<SandboxSpec> = {}): SandboxSpec => ({
   id,
   template,
-  resources: { cpus: 1, memoryMb: 256, pids: 200, diskMb: null },
+  resources: RESOURCES,
   network: 'none',
   record: JSON.stringify({ kind: 'contract', id }),
   ...change,
@@ -317,6 +319,7 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
         engine.start(box.id, box.ref, options),
         engine.stop(box.id, box.ref, options),
         engine.pause(box.id, box.ref, options),
+        engine.update(box.id, box.ref, RESOURCES, options),
         engine.inspect(box.id, box.ref, options),
         engine.list(options),
         engine.connect(box.id, box.ref, options),

@@ -36,6 +36,25 @@ describe.for(['dial', 'exec'] satisfies LinkKind[])('link %s', (link) => {
     expect(existsSync(join(dataDir, 'run', made.id))).toBe(false)
   })
 
+  test('limits change while it runs and hold after a start; memory in use is not taken away', async () => {
+    const { engine, sandbox, docker } = harness
+    const { id, ref } = await sandbox()
+    const limits = { cpus: 0.5, memoryMb: 300, pids: 222, diskMb: null }
+    await engine.update(id, ref, limits)
+    expect((await docker.getContainer(ref).inspect()).HostConfig).toMatchObject({ NanoCpus: 5e8, PidsLimit: 222 })
+    // cgroup v2, else v1
+    const most = () => execIn(ref, 'sh', '-c', 'cd /sys/fs/cgroup; cat memory.max || cat memory/memory.limit_in_bytes')
+    expect(Number(most())).toBe(300 << 20)
+    await engine.stop(id, ref)
+    await engine.start(id, ref)
+    expect(Number(most())).toBe(300 << 20)
+    execIn(ref, 'sh', '-c', 'head -c 15000000 /dev/zero > /dev/shm/held')
+    await expect(engine.update(id, ref, { ...limits, memoryMb: 12 })).rejects.toMatchObject({
+      code: 'SANDBOX_STATE_CONFLICT',
+    })
+    await engine.remove(id, ref)
+  })
+
   test('after a loss of the connection a new one reaches the same agent', async () => {
     const { engine, sandbox } = harness
     const { id, ref } = await sandbox()

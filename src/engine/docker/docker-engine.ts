@@ -8,6 +8,7 @@ import type {
   EngineEvent,
   EngineInfo,
   EngineSandbox,
+  Resources,
   SandboxSpec,
   Template,
 } from '../types.ts'
@@ -24,7 +25,7 @@ import { containerEvents, watchImages } from './events.ts'
 import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
 import { isSandboxId } from './labels.ts'
 import { removeLeftovers } from './leftovers.ts'
-import { pauseContainer, removeContainer, resumeContainer, stopContainer } from './lifecycle.ts'
+import { pauseContainer, removeContainer, resumeContainer, stopContainer, updateContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
 import { ensureNetwork, networkName } from './network.ts'
 import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
@@ -158,6 +159,10 @@ class DockerEngine implements Engine {
 
   stop(id: string, ref: string, call: CallOptions = {}): Promise<void> {
     return stopContainer(this.#context, id, ref, call)
+  }
+
+  update(id: string, ref: string, resources: Resources, call: CallOptions = {}): Promise<void> {
+    return updateContainer(this.#context, id, ref, resources, call)
   }
 
   pause(id: string, ref: string, call: CallOptions = {}): Promise<void> {

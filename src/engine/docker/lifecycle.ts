@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSandboxError, SandboxError } from '../../errors.ts'
-import type { CallOptions } from '../types.ts'
+import type { CallOptions, Resources } from '../types.ts'
 import { engineCall, statusOf } from './calls.ts'
 import type { Context } from './context.ts'
+import { changeableLimits } from './spec.ts'
 
 /** Ends all processes with SIGKILL. No-op when stopped. */
 export async function stopContainer(
@@ -33,6 +34,30 @@ export async function pauseContainer(context: Context, id: string, ref: string, 
 
 export async function resumeContainer(context: Context, id: string, ref: string, options: CallOptions): Promise<void> {
   await change(context, id, ref, 'unpause', options)
+}
+
+/** Of a running one too: the kernel refuses less memory than is in use. */
+export async function updateContainer(
+  { docker, timeouts }: Context,
+  id: string,
+  ref: string,
+  resources: Resources,
+  { signal }: CallOptions,
+): Promise<void> {
+  try {
+    await engineCall(
+      'container.change',
+      (abortSignal) => docker.getContainer(ref).update({ ...changeableLimits(resources), abortSignal }),
+      { signal, timeoutMs: timeouts.changeMs, name: id },
+    )
+  } catch (error) {
+    if (!isSandboxError(error, 'INTERNAL') || statusOf(error.cause) !== 500) throw error
+    throw new SandboxError(
+      'SANDBOX_STATE_CONFLICT',
+      'the engine could not set these limits; if it uses more memory than that now, end some of its processes first',
+      { cause: error.cause },
+    )
+  }
 }
 
 /** Freezing what is frozen, or not running, is 409 or 500 by the engine's version: either is a conflict of states. */

@@ -1,5 +1,5 @@
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode'
-import type { SandboxSpec } from '../types.ts'
+import type { Resources, SandboxSpec } from '../types.ts'
 import { agentEnv } from './agent-env.ts'
 import { volumeTmpfs } from './image-volumes.ts'
 import { agentToken, type ContainerKind, signLabels } from './labels.ts'
@@ -87,11 +87,7 @@ function hostConfig({ resources, network, template }: SandboxSpec, facts: SpecFa
     PortBindings: {},
     PublishAllPorts: false,
     // limits
-    Memory: memoryBytes,
-    MemorySwap: memoryBytes,
-    NanoCpus: Math.round(resources.cpus * 1e9),
-    CpuShares: Math.max(2, Math.round(resources.cpus * 1024)),
-    PidsLimit: resources.pids,
+    ...changeableLimits(resources),
     OomScoreAdj: 300,
     ShmSize: Math.min(64 * MEBIBYTE, Math.floor(memoryBytes / 8)),
     Ulimits: ulimits(facts.openFilesHard),
@@ -105,6 +101,18 @@ function hostConfig({ resources, network, template }: SandboxSpec, facts: SpecFa
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     AutoRemove: false,
   } satisfies HostConfigSent as HostConfig
+}
+
+/** Those that `POST /containers/{id}/update` can set as well. */
+export function changeableLimits({ cpus, memoryMb, pids }: Resources) {
+  const memoryBytes = memoryMb * MEBIBYTE
+  return {
+    Memory: memoryBytes,
+    MemorySwap: memoryBytes,
+    NanoCpus: Math.round(cpus * 1e9),
+    CpuShares: Math.max(2, Math.round(cpus * 1024)),
+    PidsLimit: pids,
+  }
 }
 
 /** Fields that the API has and the type package lacks or calls otherwise. */

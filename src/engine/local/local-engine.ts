@@ -11,6 +11,7 @@ import type {
   EngineInfo,
   EngineRef,
   EngineSandbox,
+  Resources,
   SandboxSpec,
   Template,
 } from '../types.ts'
@@ -110,6 +111,11 @@ class LocalEngine implements Engine {
 
   async stop(id: string, _ref: EngineRef, { signal }: CallOptions = {}): Promise<void> {
     await this.#locks.run(id, async () => this.#end(await this.#require(id)), { signal })
+  }
+
+  /** Limits are not enforced here: there is nothing to change. */
+  async update(id: string, _ref: EngineRef, _resources: Resources, { signal }: CallOptions = {}): Promise<void> {
+    await this.#locks.run(id, async () => void (await this.#require(id)), { signal })
   }
 
   async pause(id: string, ref: EngineRef, { signal }: CallOptions = {}): Promise<void> {
