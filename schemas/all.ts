@@ -37,9 +37,11 @@ import {
   ResourcesRequest,
   SandboxAction,
   SandboxCreate,
+  SandboxCreated,
   SandboxInfo,
   SandboxList,
   SandboxResponse,
+  SandboxUpdate,
 } from './sandbox.ts'
 import { WatchEvent } from './watch.ts'
 
@@ -56,6 +58,8 @@ export const allSchemas = [
   Resources,
   SandboxInfo,
   SandboxResponse,
+  SandboxCreated,
+  SandboxUpdate,
   SandboxList,
   SandboxAction,
   DeleteResponse,

@@ -49,10 +49,9 @@ export const envs = (description: string) =>
     values: { pattern: WITHOUT_NUL, maxBytes: 130_000 },
   })
 
-export const metadata = () =>
+export const metadata = (description = "The caller's own labels, to find the sandbox by.") =>
   StringMap({
-    description:
-      "The caller's own labels, to find the sandbox by. At most 64 pairs; keys at most 128 characters and without `=`, values at most 1,024 bytes.",
+    description: `${description} At most 64 pairs; keys at most 128 characters and without \`=\`, values at most 1,024 bytes.`,
     maxProperties: 64,
     names: { pattern: '^[^=\\u0000]+$', maxLength: 128 },
     values: { maxBytes: 1024 },

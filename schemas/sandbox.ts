@@ -8,6 +8,16 @@ const timeoutSeconds = (description: string) => Type.Integer({ minimum: 0, maxim
 
 const NAME = '^[a-z0-9][a-z0-9_.-]{0,62}$'
 
+const onTimeout = (more: string) =>
+  StringEnum(['delete', 'stop', 'pause'], {
+    description: `What happens when \`timeout\` runs out. \`stop\` keeps the disk; \`pause\` keeps disk, memory and processes, which stand still. ${more}`,
+  })
+
+const autoResume = (more: string) =>
+  Type.Boolean({
+    description: `Whether the use of the sandbox wakes it when it is paused or stopped, instead of being refused with 409. Reading files of a stopped one needs no waking. ${more}`,
+  })
+
 export const ResourcesRequest = Type.Object(
   {
     cpus: Type.Optional(
@@ -89,16 +99,24 @@ export const SandboxCreate = Type.Object(
         description: '`internet`: outgoing connections; `none`: loopback only. Default `internet`.',
       }),
     ),
-    on_timeout: Type.Optional(
-      StringEnum(['delete', 'stop'], {
-        description: 'What happens when `timeout` runs out. `stop` keeps the disk. Default `delete`.',
-      }),
+    on_timeout: Type.Optional(onTimeout('Default `delete`.')),
+    auto_resume: Type.Optional(autoResume('Default false.')),
+    max_lifetime: Type.Optional(
+      timeoutSeconds(
+        'Seconds from its creation after which it is deleted, used or not, in every state. 0 or absent: no end (or K2_MAX_LIFETIME, which is also the limit).',
+      ),
     ),
     name: Type.Optional(
       Type.String({
         pattern: NAME,
         description:
           'A name of your own, unique on this server: a-z, 0-9, `_`, `.`, `-`, at most 63 characters. 409 when it is taken.',
+      }),
+    ),
+    get_or_create: Type.Optional(
+      Type.Boolean({
+        description:
+          'Where a sandbox of this `name` exists it is the answer, started or resumed if it was not running; the other members of the request do not count then. See `created` of the answer.',
       }),
     ),
   },
@@ -128,7 +146,7 @@ const sandboxMembers = {
   created_at: Timestamp('When it was made.'),
   expires_at: Nullable(
     Timestamp(
-      'When it ends if nobody uses it, as things stand; null while a call is running, and of a stopped one, which is kept.',
+      'When its `timeout` or its `max_lifetime` ends it, whichever comes first, as things stand. The `timeout` does not run while a call is running, and not of a paused or stopped one. null: neither ends it.',
     ),
   ),
   metadata: Type.Unsafe<Record<string, string>>({
@@ -138,13 +156,17 @@ const sandboxMembers = {
   }),
   resources: Ref(Resources),
   network: StringEnum(['internet', 'none'], { description: 'What it can reach.' }),
-  on_timeout: StringEnum(['delete', 'stop'], { description: 'What happens when `timeout` runs out.' }),
+  on_timeout: StringEnum(['delete', 'stop', 'pause'], { description: 'What happens when `timeout` runs out.' }),
+  auto_resume: Type.Boolean({ description: 'Its use wakes it when it is paused or stopped.' }),
+  max_lifetime: Nullable(Type.Integer(), {
+    description: 'Seconds from its creation after which it is deleted, used or not; null: no end.',
+  }),
 }
 
 export const SANDBOX_STATUSES = ['creating', 'running', 'paused', 'stopped', 'failed'] as const
 
 const STATUS_DESCRIPTION =
-  'What it is doing. `stopped`: no process, the disk is kept. `paused`: frozen from outside of the API; `start` wakes it. `failed`: see `reason`.'
+  'What it is doing. `stopped`: no process, the disk is kept. `paused`: its processes stand still until it is resumed. `failed`: see `reason`.'
 
 export const SandboxInfo = Type.Object(
   {
@@ -167,6 +189,57 @@ export const SandboxResponse = Type.Object(
   { $id: 'SandboxResponse', description: 'A sandbox.' },
 )
 export type SandboxResponse = Static<typeof SandboxResponse>
+
+export const SandboxCreated = Type.Object(
+  {
+    sandbox_id: SandboxId,
+    status: StringEnum(SANDBOX_STATUSES, { description: STATUS_DESCRIPTION }),
+    ...sandboxMembers,
+    created: Type.Boolean({ description: 'Made by this call; false: it was there already (`get_or_create`).' }),
+  },
+  { $id: 'SandboxCreated', description: 'The sandbox of a create.' },
+)
+export type SandboxCreated = Static<typeof SandboxCreated>
+
+export const SandboxUpdate = Type.Object(
+  {
+    metadata: Type.Optional(metadata('All of them, in place of those that it has.')),
+    timeout: Type.Optional(
+      timeoutSeconds('Seconds without any use after which it ends. 0: the default (K2_DEFAULT_TIMEOUT).'),
+    ),
+    on_timeout: Type.Optional(onTimeout('')),
+    auto_resume: Type.Optional(autoResume('')),
+    max_lifetime: Type.Optional(
+      timeoutSeconds(
+        'Seconds from its creation after which it is deleted. 0: no end (or K2_MAX_LIFETIME, which is also the limit).',
+      ),
+    ),
+    resources: Type.Optional(Ref(ResourcesRequest)),
+  },
+  {
+    $id: 'SandboxUpdate',
+    minProperties: 1,
+    additionalProperties: false,
+    description: 'What changes; what is absent stays. `resources.disk_mb` can not change.',
+  },
+)
+export type SandboxUpdate = Static<typeof SandboxUpdate>
+
+export const SandboxGetQuery = Type.Object(
+  {
+    wait: Type.Optional(
+      Type.Array(StringEnum(SANDBOX_STATUSES, { description: 'A status.' }), {
+        maxItems: 5,
+        description:
+          'Answer as soon as it has this status (repeat it for more), or has failed, or `timeout` is over: see `status`.',
+      }),
+    ),
+    timeout: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 300, default: 30, description: 'Longest wait for `wait`, in seconds.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 export const SandboxList = Type.Object(
   {
@@ -206,9 +279,9 @@ export type SandboxListQuery = Static<typeof SandboxListQuery>
 
 export const SandboxAction = Type.Object(
   {
-    action: StringEnum(['start', 'stop', 'kill', 'restart', 'set_timeout'], {
+    action: StringEnum(['start', 'stop', 'kill', 'restart', 'pause', 'resume', 'set_timeout'], {
       description:
-        '`start` wakes a stopped sandbox; `stop` ends its processes and keeps its disk; `restart` is both; `kill` removes it with its disk, as DELETE does; `set_timeout` gives it a new `timeout`.',
+        '`start` starts a stopped sandbox and resumes a paused one, `resume` is the same; `pause` lets its processes stand still and keeps memory and disk, and calls under way end with 409; `stop` ends its processes and keeps its disk; `restart` is both; `kill` removes it with its disk, as DELETE does; `set_timeout` gives it a new `timeout`.',
       'x-error': 'UNSUPPORTED_ACTION',
     }),
     timeout: Type.Optional(

@@ -81,6 +81,12 @@ export const Settings = Type.Object({
     description:
       'Most seconds a create or set_timeout may ask for. Below the default timeout that is built in, it becomes the default.',
   }),
+  MAX_LIFETIME: Type.Integer({
+    default: 0,
+    minimum: 0,
+    description:
+      'Seconds from its creation after which every sandbox is deleted, used or not; a create may ask for less (max_lifetime). 0: no end.',
+  }),
   DEFAULT_CPUS: Type.Number({ default: 1, minimum: 0.05, description: 'Cores of a sandbox.' }),
   MAX_CPUS: Type.Number({ default: 0, minimum: 0, description: "Most cores a create may ask for; 0: the machine's." }),
   DEFAULT_MEMORY_MB: Type.Integer({ default: 1024, minimum: 128, description: 'Memory of a sandbox in MiB.' }),

@@ -31,6 +31,8 @@ export interface Config {
   }
   limits: {
     timeoutSeconds: number
+    /** null: no end. */
+    lifetimeSeconds: number | null
     cpus: number
     memoryMb: number
     pids: number
@@ -188,6 +190,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
     },
     limits: {
       timeoutSeconds: settings.MAX_TIMEOUT,
+      lifetimeSeconds: settings.MAX_LIFETIME || null,
       cpus: maxCpus,
       memoryMb: settings.MAX_MEMORY_MB,
       pids: settings.MAX_PIDS,

@@ -54,9 +54,16 @@ export class Activity {
     this.#unsaved.add(record.id)
   }
 
-  /** When inactivity ends this sandbox; null while it is used or when nothing of it ages. A stopped one is kept, a failed one is not. */
+  /** When this sandbox ends by itself, whichever comes first; null: it does not. */
   expiresAt(record: SandboxRecord): number | null {
-    if (record.status !== 'running' && record.status !== 'paused' && record.status !== 'failed') return null
+    const idle = this.idleAt(record)
+    const old = oldAt(record)
+    return idle === null || old === null ? (idle ?? old) : Math.min(idle, old)
+  }
+
+  /** When inactivity ends it; null while it is used or does not age: a stopped and a paused one are kept, a failed one is not. */
+  idleAt(record: SandboxRecord): number | null {
+    if (record.status !== 'running' && record.status !== 'failed') return null
     if (this.#uses.has(record.id)) return null
     return record.lastActiveAt + record.timeoutSeconds * 1000
   }
@@ -76,4 +83,10 @@ export class Activity {
     clearInterval(this.#timer)
     this.flush()
   }
+}
+
+/** When its longest life is over, used or not; null: it has no end. */
+export function oldAt({ status, createdAt, maxLifetimeSeconds }: SandboxRecord): number | null {
+  if (maxLifetimeSeconds === null || status === 'creating' || status === 'deleting') return null
+  return createdAt + maxLifetimeSeconds * 1000
 }

@@ -20,7 +20,7 @@ export class Archives {
    * read to its end or destroyed.
    */
   async pack(id: string, path: string, options: FileOptions = {}): Promise<Readable> {
-    const target = this.#access.target(id, path)
+    const target = await this.#access.target(id, path, options)
     try {
       const tar = target.stopped
         ? await this.#stopped.pack(target.stopped, target.path, options)

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { isSandboxError, SandboxError } from '../errors.ts'
-import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
 import type { Language } from './languages/language.ts'
 import { findLanguage, LANGUAGES } from './languages/table.ts'
@@ -12,6 +11,7 @@ import { pathInside } from './paths.ts'
 import type { SandboxRecord } from './record.ts'
 import type { Registry } from './registry.ts'
 import { requireRunning } from './require-running.ts'
+import type { Wake } from './wake.ts'
 
 /**
  * Contexts: interpreters with state. The agent has them, so they outlive this server; they end with the sandbox's processes.
@@ -20,28 +20,28 @@ import { requireRunning } from './require-running.ts'
 export class Contexts {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
-  readonly #activity: Activity
+  readonly #wake: Wake
   readonly #languages: LanguagesOf
   readonly #log: Log
 
   constructor(parts: {
     registry: Registry
     live: LiveSandboxes
-    activity: Activity
+    wake: Wake
     languages: LanguagesOf
     log: Log
   }) {
     this.#registry = parts.registry
     this.#live = parts.live
-    this.#activity = parts.activity
+    this.#wake = parts.wake
     this.#languages = parts.languages
     this.#log = parts.log
   }
 
   /** Resolves when it can run code. LANGUAGE_UNAVAILABLE, CONTEXT_LIMIT_REACHED, CWD_*, USER_NOT_FOUND. */
   async create(id: string, request: CreateContext, { signal }: CallOptions = {}): Promise<CodeContext> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
+    using use = await this.#wake.use(id, { signal })
+    const { record } = use
     const runner = await this.#languages.resolve(id, request.language, { signal })
     if (!hasContexts(runner)) throw withoutContexts(runner.name)
     const client = await this.#live.client(record, { signal })
@@ -88,26 +88,23 @@ export class Contexts {
 
   /** A new interpreter without the state of before; a run in it ends, those that wait go on. CONTEXT_NOT_FOUND. */
   async restart(id: string, contextId: string, { signal }: CallOptions = {}): Promise<CodeContext> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const client = await this.#live.client(record, { signal })
+    using use = await this.#wake.use(id, { signal })
+    const client = await this.#live.client(use.record, { signal })
     return await client.restartContext(contextId, { signal })
   }
 
   /** The run in it ends with the language's own error for that, the state stays. No-op when nothing runs. CONTEXT_NOT_FOUND. */
   async interrupt(id: string, contextId: string, { signal }: CallOptions = {}): Promise<CodeContext> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const client = await this.#live.client(record, { signal })
+    using use = await this.#wake.use(id, { signal })
+    const client = await this.#live.client(use.record, { signal })
     await client.interruptContext(contextId, { signal })
     return await client.getContext(contextId, { signal })
   }
 
   /** Ends its interpreter, with what it started. CONTEXT_NOT_FOUND. */
   async remove(id: string, contextId: string, { signal }: CallOptions = {}): Promise<void> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const client = await this.#live.client(record, { signal })
+    using use = await this.#wake.use(id, { signal })
+    const client = await this.#live.client(use.record, { signal })
     await client.removeContext(contextId, { signal })
   }
 }

@@ -30,6 +30,7 @@ import { Sandboxes } from './sandboxes.ts'
 import { StartQueue } from './start-queue.ts'
 import { StoppedFiles } from './stopped-files.ts'
 import { takeOver } from './take-over.ts'
+import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
 
 export interface CoreOptions {
@@ -72,29 +73,17 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const removals = new Removals({ engine, registry, locks, log })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
-  const access = new FileAccess({ registry, live, activity })
   const stopped = new StoppedFiles({ engine, limitBytes: rules.limits.fileBytes })
   const keepAlive = new KeepAlive({ live, activity })
-  const executions = new Executions({ registry, live, activity, log })
+  const life = { engine, registry, live, activity, keepAlive, locks, queue, clock, log, startTimeoutMs, stopGraceMs }
+  const wake = new Wake(life)
+  const access = new FileAccess({ registry, live, activity, wake })
+  const executions = new Executions({ live, wake, log })
   const programs = new Programs({ executions, live, registry })
   const kernels = new Kernels({ executions, live, registry })
   const languages = new LanguagesOf({ programs, kernels })
-  const contexts = new Contexts({ registry, live, activity, languages, log })
-  const sandboxes = new Sandboxes({
-    engine,
-    registry,
-    live,
-    activity,
-    contexts,
-    removals,
-    queue,
-    locks,
-    clock,
-    log,
-    rules,
-    startTimeoutMs,
-    stopGraceMs,
-  })
+  const contexts = new Contexts({ registry, live, wake, languages, log })
+  const sandboxes = new Sandboxes({ ...life, contexts, removals, rules })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)
@@ -109,9 +98,9 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
     fileContents: new FileContents({ access, stopped, rules }),
     fileTree: new FileTree({ access }),
     archives: new Archives({ access, stopped, rules }),
-    processes: new Processes({ registry, live, activity, keepAlive }),
-    processOutput: new ProcessOutput({ registry, live, activity }),
-    ports: new Ports({ registry, live, activity }),
+    processes: new Processes({ registry, live, wake, keepAlive }),
+    processOutput: new ProcessOutput({ live, wake }),
+    ports: new Ports({ registry, live, wake }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
       await reconcile(reconciled, { signal, atStart: true })

@@ -3,15 +3,13 @@ import { runToEnd } from '../agent/run-to-end.ts'
 import type { OutputEvent, ProcessStatus, StartProcess, StartRun } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { newProcessId } from '../lib/ids.ts'
-import type { Activity } from './activity.ts'
 import { environmentOf } from './environment.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
 import type { CallOptions, Reason, Usage } from './model.ts'
 import { pathInside } from './paths.ts'
 import type { SandboxRecord } from './record.ts'
-import type { Registry } from './registry.ts'
-import { requireRunning } from './require-running.ts'
+import type { Wake } from './wake.ts'
 
 /** The agent enforces a timeout; this much later the server does, should the agent not. */
 const TIMEOUT_MARGIN_MS = 15_000
@@ -70,9 +68,8 @@ export interface ExecutionOptions extends CallOptions {
 }
 
 export interface ExecutionParts {
-  registry: Registry
   live: LiveSandboxes
-  activity: Activity
+  wake: Wake
   log: Log
 }
 
@@ -91,10 +88,10 @@ export class Executions {
   }
 
   async run(id: string, execution: ProgramExecution | CellExecution, options: ExecutionOptions): Promise<Ended> {
-    const { registry, live, activity } = this.#parts
-    const record = requireRunning(registry, id)
-    using _use = activity.use(record)
-    const { link, gone } = live.of(record)
+    const { live, wake } = this.#parts
+    using use = await wake.use(id, options)
+    const { record, gone } = use
+    const { link } = live.of(record)
     const processId = newProcessId()
     // A cell's time begins with its turn, which only the agent knows.
     const timeoutMs = 'contextId' in execution ? 0 : execution.timeoutMs || 0

@@ -6,7 +6,7 @@ import type { Registry } from './registry.ts'
 
 const LOOK_MS = 1000
 
-/** Ends sandboxes whose inactivity deadline has passed, as each asked (`delete` or `stop`). Deadlines are stored, so they survive restarts. */
+/** Ends sandboxes that nobody used for their timeout, or whose longest life is over. Deadlines are stored, so they survive restarts. */
 export class Expiry {
   readonly #registry: Registry
   readonly #activity: Activity
@@ -53,7 +53,6 @@ export class Expiry {
   async #expire(record: SandboxRecord): Promise<void> {
     this.#ending.add(record.id)
     try {
-      this.#log.info({ sandbox: record.id, onTimeout: record.onTimeout }, 'sandbox unused for its timeout')
       await this.#end(record)
     } catch (error) {
       this.#log.warn({ sandbox: record.id, err: error }, 'could not end an expired sandbox, trying again')

@@ -6,7 +6,7 @@ import type { CallOptions } from './model.ts'
 import { pathInside } from './paths.ts'
 import type { SandboxRecord } from './record.ts'
 import type { Registry } from './registry.ts'
-import { requireRunning } from './require-running.ts'
+import { type Wake, wakes } from './wake.ts'
 
 export interface FileOptions extends CallOptions {
   /** Whose rights count; absent: the sandbox's user. */
@@ -37,20 +37,30 @@ export class FileAccess {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
   readonly #activity: Activity
+  readonly #wake: Wake
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity }) {
+  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity; wake: Wake }) {
     this.#registry = parts.registry
     this.#live = parts.live
     this.#activity = parts.activity
+    this.#wake = parts.wake
   }
 
-  /** SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
-  target(id: string, path: string): FileTarget {
+  /** A stopped one is read where it lies; one that is paused is woken if its use is to. SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
+  async target(id: string, path: string, { signal }: CallOptions = {}): Promise<FileTarget> {
     const known = this.#registry.require(id)
     const stopped = known.status === 'stopped' || known.status === 'failed' ? known : null
-    const record = stopped ?? requireRunning(this.#registry, id)
+    if (stopped) return this.#targetOf(stopped, stopped, path, this.#activity.use(stopped))
+    return await this.#runningTarget(id, path, { signal })
+  }
+
+  async #runningTarget(id: string, path: string, { signal }: CallOptions): Promise<FileTarget> {
+    const use = await this.#wake.use(id, { signal })
+    return this.#targetOf(use.record, null, path, use)
+  }
+
+  #targetOf(record: SandboxRecord, stopped: SandboxRecord | null, path: string, use: Disposable): FileTarget {
     const absolute = path === '.' ? record.cwd : pathInside(record.cwd, path)
-    const use = this.#activity.use(record)
     return { record, stopped, path: absolute, [Symbol.dispose]: () => use[Symbol.dispose]() }
   }
 
@@ -74,7 +84,9 @@ export class FileAccess {
     options: FileOptions,
     work: (running: RunningFiles) => Promise<T>,
   ): Promise<T> {
-    using target = this.target(id, path)
+    using target = wakes(this.#registry.require(id))
+      ? await this.#runningTarget(id, path, options)
+      : await this.target(id, path, options)
     return await work(await this.running(target, options))
   }
 }

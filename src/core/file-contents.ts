@@ -35,7 +35,7 @@ export class FileContents {
     path: string,
     options: FileOptions & { follow?: boolean | undefined } = {},
   ): Promise<FileEntry> {
-    using target = this.#access.target(id, path)
+    using target = await this.#access.target(id, path, options)
     if (target.stopped) return await this.#stopped.stat(target.stopped, target.path, options)
     const { client, user, signal } = await this.#access.running(target, options)
     return await client.stat(target.path, user, { signal, follow: options.follow ?? true })
@@ -50,7 +50,7 @@ export class FileContents {
     path: string,
     { range, ...options }: FileOptions & { range?: ByteRange | undefined } = {},
   ): Promise<OpenedFile> {
-    const target = this.#access.target(id, path)
+    const target = await this.#access.target(id, path, options)
     try {
       const opened = target.stopped
         ? await this.#stopped.open(target.stopped, target.path, options)
@@ -91,7 +91,7 @@ export class FileContents {
     body: Readable,
     { mode, owner, digest, sizeBytes, ifMatch, ifNoneMatch, ...options }: ReplaceOptions = {},
   ): Promise<FileEntry> {
-    using target = this.#access.target(id, path)
+    using target = await this.#access.target(id, path, options)
     const limitBytes = target.stopped ? this.#limits.fileBytes : this.#limits.uploadBytes
     if (sizeBytes !== undefined && sizeBytes > limitBytes) throw this.#tooLarge(limitBytes)
     const needsChecks = digest !== undefined || sizeBytes === undefined

@@ -28,7 +28,7 @@ export class FileTree {
     to: string,
     { overwrite, ...options }: FileOptions & { overwrite?: boolean | undefined } = {},
   ): Promise<FileEntry> {
-    using target = this.#access.target(id, from)
+    using target = await this.#access.target(id, from, options)
     const { client, user, path, signal } = await this.#access.running(target, options)
     const destination = pathInside(target.record.cwd, to)
     return await client.move(path, destination, user, { signal, overwrite: overwrite ?? false })
@@ -41,7 +41,7 @@ export class FileTree {
     to: string,
     { overwrite, ...options }: FileOptions & { overwrite?: boolean | undefined } = {},
   ): Promise<FileEntry> {
-    using target = this.#access.target(id, from)
+    using target = await this.#access.target(id, from, options)
     const { client, user, path, signal } = await this.#access.running(target, options)
     const destination = pathInside(target.record.cwd, to)
     return await client.copy(path, destination, user, { signal, overwrite: overwrite ?? false })

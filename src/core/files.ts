@@ -19,7 +19,7 @@ export class Files {
 
   /** Sorted by name. Absent path: the cwd. FILE_NOT_FOUND, PATH_NOT_DIRECTORY, PERMISSION_DENIED. */
   async list(id: string, path: string | undefined, options: FileOptions = {}): Promise<FileEntry[]> {
-    using target = this.#access.target(id, path ?? '.')
+    using target = await this.#access.target(id, path ?? '.', options)
     if (target.stopped) return await this.#stopped.list(target.stopped, target.path, options)
     const { client, user, signal } = await this.#access.running(target, options)
     const { entries, truncated } = await client.list(target.path, user, { signal })
@@ -33,7 +33,7 @@ export class Files {
 
   /** The whole file, at most K2_MAX_FILE_MB. FILE_NOT_FOUND, PATH_IS_DIRECTORY, PATH_NOT_REGULAR_FILE, PERMISSION_DENIED, FILE_TOO_LARGE. */
   async read(id: string, path: string, options: FileOptions = {}): Promise<Uint8Array> {
-    using target = this.#access.target(id, path)
+    using target = await this.#access.target(id, path, options)
     if (target.stopped) return await this.#stopped.read(target.stopped, target.path, options)
     const { client, user, signal } = await this.#access.running(target, options)
     const content = await client.readFile(target.path, user, { signal })
@@ -47,7 +47,7 @@ export class Files {
   /** Replaces or makes the file at once, with its parents, owned by the user. */
   async write(id: string, path: string, content: Uint8Array, options: FileOptions = {}): Promise<void> {
     if (content.length > this.#limitBytes) throw tooLarge(this.#limitBytes)
-    using target = this.#access.target(id, path)
+    using target = await this.#access.target(id, path, options)
     if (target.stopped) return await this.#stopped.write(target.stopped, target.path, content, options)
     const { client, user, signal } = await this.#access.running(target, options)
     await client.writeFile(target.path, user, content, { signal })
@@ -55,7 +55,7 @@ export class Files {
 
   /** A file, a link, or a folder with all in it. FILE_NOT_FOUND, PATH_REFUSED (`/`), PERMISSION_DENIED. */
   async remove(id: string, path: string, options: FileOptions = {}): Promise<void> {
-    using target = this.#access.target(id, path)
+    using target = await this.#access.target(id, path, options)
     const { client, user, signal } = await this.#access.running(target, options, NOT_DELETED)
     await client.remove(target.path, user, { recursive: true, signal })
   }

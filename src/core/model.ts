@@ -15,7 +15,7 @@ export interface CallOptions {
 }
 
 export type SandboxStatus = 'creating' | 'running' | 'paused' | 'stopped' | 'failed'
-export type OnTimeout = 'delete' | 'stop'
+export type OnTimeout = 'delete' | 'stop' | 'pause'
 
 /** What a caller may choose; what is absent gets the server's default. */
 export interface CreateSandbox {
@@ -28,9 +28,27 @@ export interface CreateSandbox {
   resources?: Partial<Resources> | undefined
   network?: Network | undefined
   onTimeout?: OnTimeout | undefined
+  autoResume?: boolean | undefined
+  /** 0: no end but the server's own. */
+  maxLifetimeSeconds?: number | undefined
   name?: string | undefined
+  /** A sandbox of that name is the answer where there is one, woken where it sleeps. */
+  getOrCreate?: boolean | undefined
   /** Languages whose own contexts start at once. */
   prestart?: string[] | undefined
+}
+
+/** What changes of a sandbox that there is; what is absent stays. */
+export interface ChangeSandbox {
+  /** All of them, in place of those of before. */
+  metadata?: Record<string, string> | undefined
+  /** 0: the server's default. */
+  timeoutSeconds?: number | undefined
+  onTimeout?: OnTimeout | undefined
+  autoResume?: boolean | undefined
+  /** 0: no end but the server's own. */
+  maxLifetimeSeconds?: number | undefined
+  resources?: Partial<Resources> | undefined
 }
 
 /** A sandbox as the API shows it. */
@@ -49,8 +67,10 @@ export interface Sandbox {
   network: Network
   timeoutSeconds: number
   onTimeout: OnTimeout
+  autoResume: boolean
+  maxLifetimeSeconds: number | null
   createdAt: number
-  /** When inactivity ends it, as things stand; null while a call is running or when it is not running. */
+  /** When inactivity or its longest life ends it, as things stand; null: neither does. */
   expiresAt: number | null
 }
 

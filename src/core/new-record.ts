@@ -22,6 +22,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     status: 'creating',
     reason: null,
     stopping: false,
+    pausing: false,
     ref: null,
     template: template.reference,
     imageEnv: template.env,
@@ -31,9 +32,13 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     envs: request.envs ?? {},
     metadata: request.metadata ?? {},
     resources: resourcesWithin(request.resources ?? {}, rules),
+    changingTo: null,
     network: request.network ?? 'internet',
     timeoutSeconds: timeoutWithin(request.timeoutSeconds, rules),
     onTimeout: request.onTimeout ?? 'delete',
+    autoResume: request.autoResume ?? false,
+    maxLifetimeSeconds: lifetimeWithin(request.maxLifetimeSeconds, rules),
+    deletedBy: null,
     createdAt: now,
     lastActiveAt: now,
   }
@@ -45,7 +50,16 @@ export function timeoutWithin(seconds: number | undefined, { defaults, limits }:
   return within(seconds, { least: 1, most: limits.timeoutSeconds, setting: 'K2_MAX_TIMEOUT' }, ['timeout'], 'seconds')
 }
 
-function resourcesWithin(asked: Partial<Resources>, { defaults, limits }: SandboxRules): Resources {
+/** Absent or 0 is the server's limit, null where it has none. VALIDATION_FAILED above it. */
+export function lifetimeWithin(seconds: number | undefined, { limits }: SandboxRules): number | null {
+  const most = limits.lifetimeSeconds
+  if (!seconds) return most
+  const range = { least: 1, most: most ?? Number.POSITIVE_INFINITY, setting: 'K2_MAX_LIFETIME' }
+  return within(seconds, range, ['max_lifetime'], 'seconds')
+}
+
+/** Absent members are the defaults. VALIDATION_FAILED outside of the server's limits. */
+export function resourcesWithin(asked: Partial<Resources>, { defaults, limits }: SandboxRules): Resources {
   const limited = (value: number, least: number, most: number, name: string, unit: string) =>
     within(value, { least, most, setting: `K2_MAX_${name.toUpperCase()}` }, ['resources', name], unit)
   return {

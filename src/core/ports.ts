@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
-import type { Activity } from './activity.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { CallOptions, ListeningPort } from './model.ts'
 import type { Registry } from './registry.ts'
 import { requireRunning } from './require-running.ts'
+import type { Wake } from './wake.ts'
 
 /** One use of a sandbox's ports: the sandbox counts as used until it is disposed. */
 export interface PortAccess extends Disposable {
@@ -20,21 +20,20 @@ export interface PortAccess extends Disposable {
 export class Ports {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
-  readonly #activity: Activity
+  readonly #wake: Wake
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity }) {
+  constructor(parts: { registry: Registry; live: LiveSandboxes; wake: Wake }) {
     this.#registry = parts.registry
     this.#live = parts.live
-    this.#activity = parts.activity
+    this.#wake = parts.wake
   }
 
   /** SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
-  use(id: string): PortAccess {
-    const record = requireRunning(this.#registry, id)
-    const use = this.#activity.use(record)
-    const { gone } = this.#live.of(record)
+  async use(id: string, { signal }: CallOptions = {}): Promise<PortAccess> {
+    const use = await this.#wake.use(id, { signal })
+    const { record } = use
     return {
-      gone,
+      gone: use.gone,
       connect: async (port, { signal } = {}) => {
         const client = await this.#live.client(record, { signal })
         return await client.openTunnel(port, { signal })
@@ -51,9 +50,8 @@ export class Ports {
 
   /** Those of one port, as soon as there is one or after the time; empty: nothing listens. Counts as use. */
   async wait(id: string, port: number, waitMs: number, { signal }: CallOptions = {}): Promise<ListeningPort[]> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const { gone } = this.#live.of(record)
+    using use = await this.#wake.use(id, { signal })
+    const { record, gone } = use
     const bounded = signal ? AbortSignal.any([signal, gone]) : gone
     const client = await this.#live.client(record, { signal: bounded })
     const { ports } = await client.waitForPort(port, waitMs, { signal: bounded })

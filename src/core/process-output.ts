@@ -2,16 +2,14 @@ import { followToEnd } from '../agent/run-to-end.ts'
 import type { OutputEvent, ProcessStatus } from '../agent/types.ts'
 import { SandboxError } from '../errors.ts'
 import { incompleteTail } from '../lib/text.ts'
-import type { Activity } from './activity.ts'
 import { toEnded } from './executions.ts'
 import { noRoom, UNCOUNTED_BYTES } from './file-limit.ts'
 import type { LiveSandboxes } from './live.ts'
 import { LiveOutput } from './live-output.ts'
 import type { CallOptions, CodeError, OnRunEvent, OutputPart, OutputStreams, RunEnd } from './model.ts'
 import type { SandboxRecord } from './record.ts'
-import type { Registry } from './registry.ts'
-import { requireRunning } from './require-running.ts'
 import { toRunningProcess } from './running-process.ts'
+import type { Wake } from './wake.ts'
 
 /** Where to begin, and which output. `tail`: so many bytes before the end of what there is; not together with `offset`. */
 export interface OutputFrom {
@@ -25,14 +23,12 @@ export interface OutputFrom {
  * counts as use; a reader who leaves changes nothing.
  */
 export class ProcessOutput {
-  readonly #registry: Registry
   readonly #live: LiveSandboxes
-  readonly #activity: Activity
+  readonly #wake: Wake
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity }) {
-    this.#registry = parts.registry
+  constructor(parts: { live: LiveSandboxes; wake: Wake }) {
     this.#live = parts.live
-    this.#activity = parts.activity
+    this.#wake = parts.wake
   }
 
   /** What is there now, at most `limitBytes`. `wholeCharacters`: does not end inside one of UTF-8. PROCESS_NOT_FOUND, INVALID_REQUEST. */
@@ -42,8 +38,8 @@ export class ProcessOutput {
     from: OutputFrom & { limitBytes: number; wholeCharacters: boolean },
     { signal, memory }: CallOptions = {},
   ): Promise<OutputPart> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
+    using use = await this.#wake.use(id, { signal })
+    const { record } = use
     const client = await this.#live.client(record, { signal })
     const offset = await this.#begin(record, processId, from, { signal })
     const output = await client.followOutput(processId, offset, { signal, follow: false })
@@ -65,9 +61,9 @@ export class ProcessOutput {
     onEvent: OnRunEvent,
     { signal }: CallOptions = {},
   ): Promise<RunEnd & { error: CodeError | null; stateLost: boolean }> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const { link, gone } = this.#live.of(record)
+    using use = await this.#wake.use(id, { signal })
+    const { record, gone } = use
+    const { link } = this.#live.of(record)
     const bounded = signal ? AbortSignal.any([signal, gone]) : gone
     const offset = await this.#begin(record, processId, from, { signal: bounded })
     const wanted = filterOf(from.streams)

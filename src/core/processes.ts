@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream'
 import { SandboxError } from '../errors.ts'
 import { newProcessId } from '../lib/ids.ts'
-import type { Activity } from './activity.ts'
 import { type ProgramExecution, toProcess } from './executions.ts'
 import type { KeepAlive } from './keep-alive.ts'
 import type { LiveSandboxes } from './live.ts'
@@ -11,6 +10,7 @@ import type { Registry } from './registry.ts'
 import { requireRunning } from './require-running.ts'
 import { toRunningProcess } from './running-process.ts'
 import { explainMissingShell, shellCommand } from './shell-command.ts'
+import type { Wake } from './wake.ts'
 
 /** How long what has ended can still be asked for. */
 const KEPT_MS = 3_600_000
@@ -25,13 +25,13 @@ export interface ProcessFilter {
 export class Processes {
   readonly #registry: Registry
   readonly #live: LiveSandboxes
-  readonly #activity: Activity
+  readonly #wake: Wake
   readonly #keepAlive: KeepAlive
 
-  constructor(parts: { registry: Registry; live: LiveSandboxes; activity: Activity; keepAlive: KeepAlive }) {
+  constructor(parts: { registry: Registry; live: LiveSandboxes; wake: Wake; keepAlive: KeepAlive }) {
     this.#registry = parts.registry
     this.#live = parts.live
-    this.#activity = parts.activity
+    this.#wake = parts.wake
     this.#keepAlive = parts.keepAlive
   }
 
@@ -138,10 +138,8 @@ export class Processes {
     signal: AbortSignal | undefined,
     work: (record: SandboxRecord, bounded: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const record = requireRunning(this.#registry, id)
-    using _use = this.#activity.use(record)
-    const { gone } = this.#live.of(record)
-    return await work(record, signal ? AbortSignal.any([signal, gone]) : gone)
+    using use = await this.#wake.use(id, { signal })
+    return await work(use.record, signal ? AbortSignal.any([signal, use.gone]) : use.gone)
   }
 }
 

@@ -1,8 +1,10 @@
 import type { Engine, EngineSandbox } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
+import { finishChange } from './change.ts'
 import type { Clock } from './clock.ts'
 import type { CallOptions, SandboxStatus } from './model.ts'
+import { pausedMeanwhile } from './pause.ts'
 import { fromLabel, type SandboxRecord } from './record.ts'
 import type { Removals } from './removals.ts'
 import { REMOVED_OUTSIDE } from './removed-outside.ts'
@@ -34,11 +36,13 @@ export async function reconcile(
     else if (record.status === 'creating') {
       if (atStart) {
         log.info({ sandbox: record.id }, 'removing a sandbox whose create was cut off')
-        registry.update(record.id, { status: 'deleting' })
+        registry.update(record.id, { status: 'deleting', deletedBy: 'server_restart' })
         removals.add(record.id)
       }
     } else if (differs(record, found.get(record.id))) {
       await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
+    } else if (record.changingTo !== null) {
+      await locks.run(record.id, () => finishChange(parts, record, { signal }), { signal })
     } else if (record.stopping) {
       // All at once, and the lock is theirs from here on: a call that comes meanwhile waits for it.
       stops.push(locks.run(record.id, () => finishStop(parts, record, { signal }), { signal }))
@@ -75,7 +79,8 @@ export async function settle(
   const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
   log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')
   registry.update(id, { status, reason, stopping: false })
-  if (status !== 'running' && status !== 'paused') {
+  if (status === 'paused') live.end(id, pausedMeanwhile())
+  else if (status !== 'running') {
     live.end(id, new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is not running any more: ${reason ?? status}`))
   }
 }

@@ -12,6 +12,8 @@ export interface SandboxRecord {
   reason: string | null
   /** A stop has begun and must be finished, whatever comes in between. */
   stopping: boolean
+  /** A pause is under way: who wants to use it waits for the lock. Of this process only. */
+  pausing: boolean
   /** null until the engine has made it. */
   ref: EngineRef | null
   template: string
@@ -25,17 +27,38 @@ export interface SandboxRecord {
   envs: Record<string, string>
   metadata: Record<string, string>
   resources: Resources
+  /** Limits that the engine was asked to set and may not have yet: a crash came in between. null: none. */
+  changingTo: Resources | null
   network: Network
   timeoutSeconds: number
   onTimeout: OnTimeout
+  /** The use of one that is paused or stopped wakes it. */
+  autoResume: boolean
+  /** From its creation on, used or not. null: no end. */
+  maxLifetimeSeconds: number | null
+  /** Why it is being deleted; null as long as it is not. */
+  deletedBy: DeletedBy | null
   createdAt: number
   lastActiveAt: number
 }
 
+/** `create_failed`: nobody was told of it; `server_restart`: its create was cut off by one. */
+export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed' | 'server_restart'
+
+/** Of a record that an earlier version wrote, what it had no members for. */
+const ABSENT_BEFORE = { changingTo: null, autoResume: false, maxLifetimeSeconds: null, deletedBy: null }
+
+/** From the JSON of a record, of this version or an earlier one. */
+export function parseRecord(body: string): SandboxRecord {
+  return { ...ABSENT_BEFORE, ...(JSON.parse(body) as SandboxRecord), pausing: false }
+}
+
 /** The part of a record that never changes, for the engine's signed label. Environment and metadata stay out: labels are readable on the host. */
 export function toLabel(record: SandboxRecord): string {
-  const { id, name, template, cwd, user, resources, network, timeoutSeconds, onTimeout, createdAt } = record
-  return JSON.stringify({ id, name, template, cwd, user, resources, network, timeoutSeconds, onTimeout, createdAt })
+  const { id, name, template, cwd, user, resources, network, createdAt } = record
+  const { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds } = record
+  const life = { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds }
+  return JSON.stringify({ id, name, template, cwd, user, resources, network, ...life, createdAt })
 }
 
 /** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
@@ -45,10 +68,23 @@ export function fromLabel(
 ): SandboxRecord {
   const kept = JSON.parse(label) as Omit<
     SandboxRecord,
-    'status' | 'reason' | 'stopping' | 'ref' | 'imageEnv' | 'identity' | 'envs' | 'metadata' | 'lastActiveAt'
+    | 'status'
+    | 'reason'
+    | 'stopping'
+    | 'pausing'
+    | 'changingTo'
+    | 'deletedBy'
+    | 'ref'
+    | 'imageEnv'
+    | 'identity'
+    | 'envs'
+    | 'metadata'
+    | 'lastActiveAt'
   >
   return {
+    ...ABSENT_BEFORE,
     ...kept,
+    pausing: false,
     status: found.status,
     reason: 'found again without its database record: its metadata and envs are lost',
     stopping: false,
@@ -77,6 +113,8 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     network,
     timeoutSeconds,
     onTimeout,
+    autoResume,
+    maxLifetimeSeconds,
     createdAt,
   } = record
   if (status === 'deleting') throw new Error(`sandbox ${id} is deleted and has no view`)
@@ -94,6 +132,8 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     network,
     timeoutSeconds,
     onTimeout,
+    autoResume,
+    maxLifetimeSeconds,
     createdAt,
     expiresAt,
   }

@@ -1,7 +1,7 @@
 import { SandboxError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SandboxFilter } from './model.ts'
-import type { SandboxRecord } from './record.ts'
+import { parseRecord, type SandboxRecord } from './record.ts'
 
 /**
  * Every record, in memory and in the store. One server owns the database, so memory is a copy that is never behind:
@@ -11,11 +11,12 @@ export class Registry {
   readonly #store: Store
   readonly #records = new Map<string, SandboxRecord>()
   readonly #idByName = new Map<string, string>()
+  readonly #watchers = new Map<string, Set<() => void>>()
 
   constructor(store: Store) {
     this.#store = store
     for (const row of store.sandboxes.all()) {
-      const record = { ...(JSON.parse(row.body) as SandboxRecord), lastActiveAt: row.lastActiveAt }
+      const record = { ...parseRecord(row.body), lastActiveAt: row.lastActiveAt }
       this.#remember(record)
     }
   }
@@ -68,7 +69,22 @@ export class Registry {
     this.#persist({ ...record, ...change })
     Object.assign(record, change)
     if (record.status === 'deleting' && record.name !== null) this.#forgetName(record)
+    this.#tell(id)
     return record
+  }
+
+  /** Calls back after each change of one sandbox, also when it is gone, until the returned function is called. */
+  watch(id: string, onChange: () => void): () => void {
+    const watchers = this.#watchers.get(id) ?? new Set()
+    this.#watchers.set(id, watchers.add(onChange))
+    return () => {
+      watchers.delete(onChange)
+      if (watchers.size === 0) this.#watchers.delete(id)
+    }
+  }
+
+  #tell(id: string): void {
+    for (const onChange of this.#watchers.get(id) ?? []) onChange()
   }
 
   /** Activity times only; in one transaction. */
@@ -86,6 +102,12 @@ export class Registry {
     const record = this.#records.get(id)
     this.#records.delete(id)
     if (record) this.#forgetName(record)
+    this.#tell(id)
+  }
+
+  /** null: no sandbox has the name. */
+  findByName(name: string): SandboxRecord | null {
+    return this.#records.get(this.#idByName.get(name) ?? '') ?? null
   }
 
   /** A page of the sandboxes that match every given condition, oldest first. `cursor` is the last id's creation key. */

@@ -6,9 +6,14 @@ import { REMOVED_OUTSIDE } from './removed-outside.ts'
 /** The record of a sandbox in which something can be run now. SANDBOX_NOT_FOUND, SANDBOX_STATE_CONFLICT. */
 export function requireRunning(registry: Registry, id: string): SandboxRecord {
   const record = registry.require(id)
-  if (record.status === 'running' && !record.stopping) return record
+  if (record.status === 'running' && !record.stopping && !record.pausing) return record
   if (record.stopping)
     throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox is being stopped; start it (action "start") to go on')
+  if (record.pausing)
+    throw new SandboxError(
+      'SANDBOX_STATE_CONFLICT',
+      'the sandbox is being paused; resume it (action "resume") to go on',
+    )
   const why = record.reason ? ` (${record.reason})` : ''
   throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${record.status}${why}${nextStep(record)}`)
 }
@@ -16,5 +21,6 @@ export function requireRunning(registry: Registry, id: string): SandboxRecord {
 /** Nothing where the reason says it. */
 function nextStep({ status, reason }: SandboxRecord): string {
   if (reason === REMOVED_OUTSIDE) return ''
-  return status === 'creating' ? '; wait until it runs' : '; start it first (action "start")'
+  if (status === 'creating') return '; wait until it runs'
+  return status === 'paused' ? '; resume it first (action "resume")' : '; start it first (action "start")'
 }

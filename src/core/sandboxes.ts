@@ -1,27 +1,36 @@
-import { SandboxError } from '../errors.ts'
+import { isSandboxError, SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
-import type { Activity } from './activity.ts'
-import type { Clock } from './clock.ts'
+import { type Activity, oldAt } from './activity.ts'
+import { changeOf, changeResources } from './change.ts'
 import { type Contexts, requireStateful } from './contexts.ts'
-import { type Launch, launch } from './launch.ts'
-import type { CallOptions, CreateSandbox, Sandbox, SandboxFilter, SandboxPage } from './model.ts'
+import type {
+  CallOptions,
+  ChangeSandbox,
+  CreateSandbox,
+  Sandbox,
+  SandboxFilter,
+  SandboxPage,
+  SandboxStatus,
+} from './model.ts'
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
-import { type SandboxRecord, toSandbox } from './record.ts'
+import { pauseSandbox } from './pause.ts'
+import { type DeletedBy, type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
-import { explainRemoval, REMOVED_OUTSIDE } from './removed-outside.ts'
-import type { StartQueue } from './start-queue.ts'
-import { type StopParts, stopSandbox } from './stop.ts'
+import { bringUp, type StartParts, startSandbox } from './start.ts'
+import { stopSandbox } from './stop.ts'
+import { waitForStatus } from './wait-for-status.ts'
 
-export interface SandboxesParts extends StopParts {
+export interface SandboxesParts extends StartParts {
   activity: Activity
   contexts: Contexts
   removals: Removals
-  queue: StartQueue
   locks: KeyedLock
-  clock: Clock
   rules: SandboxRules
-  startTimeoutMs: number
 }
+
+/** A create whose name another create has; that one takes this long at most. */
+const OTHER_CREATE_MS = 120_000
+const MOST_TRIES = 3
 
 /**
  * The life of sandboxes: `creating → running ⇄ paused`, `running → stopped → running`, anything → deleted.
@@ -34,8 +43,24 @@ export class Sandboxes {
     this.#parts = parts
   }
 
-  /** Resolves when it runs and its agent answers. When it fails or the client leaves, nothing stays behind. */
-  async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Sandbox> {
+  /**
+   * Resolves when it runs and its agent answers. When it fails or the client leaves, nothing stays behind. `created`: false when
+   * it was there already, by its name.
+   */
+  async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Sandbox & { created: boolean }> {
+    for (let tries = 1; ; tries++) {
+      const found = request.getOrCreate ? await this.#existing(request.name, { signal }) : null
+      if (found) return { ...found, created: false }
+      try {
+        return { ...(await this.#create(request, { signal })), created: true }
+      } catch (error) {
+        // Another create of that name was quicker: its sandbox is the answer.
+        if (!request.getOrCreate || !isSandboxError(error, 'NAME_TAKEN') || tries === MOST_TRIES) throw error
+      }
+    }
+  }
+
+  async #create(request: CreateSandbox, { signal }: CallOptions): Promise<Sandbox> {
     const { engine, registry, locks, queue, rules, clock } = this.#parts
     this.#requireRoom(request.name)
     const ahead = (request.prestart ?? []).map(requireStateful)
@@ -45,20 +70,44 @@ export class Sandboxes {
     registry.add(record)
     try {
       await locks.run(record.id, () =>
-        queue.run(() => this.#bringUp(record, { kind: 'new', template }, signal), { signal }),
+        queue.run(() => bringUp(this.#parts, record, { kind: 'new', template }, { signal }), { signal }),
       )
     } catch (error) {
       // A delete that came in between has taken care of it; its caller knows.
-      if (registry.find(record.id)?.status === 'creating') this.#discard(record)
+      if (registry.find(record.id)?.status === 'creating') this.#discard(record, 'create_failed')
       throw error
     }
     for (const language of ahead) void this.#parts.contexts.prestart(record.id, language)
     return this.#view(record)
   }
 
+  /** The sandbox of that name, running; null: there is none, or its create has failed meanwhile. */
+  async #existing(name: string | undefined, { signal }: CallOptions): Promise<Sandbox | null> {
+    const { registry } = this.#parts
+    if (name === undefined)
+      throw new SandboxError('INVALID_REQUEST', 'get_or_create finds a sandbox by its name; give one')
+    const found = registry.findByName(name)
+    if (found === null) return null
+    const settled = ['running', 'paused', 'stopped', 'failed'] as const
+    if (found.status === 'creating') await waitForStatus(registry, found.id, settled, OTHER_CREATE_MS, { signal })
+    if (registry.findByName(name)?.id !== found.id) return null
+    return await this.start(found.id, { signal })
+  }
+
   /** SANDBOX_NOT_FOUND */
   get(id: string): Sandbox {
     return this.#view(this.#parts.registry.require(id))
+  }
+
+  /** As soon as it has one of these statuses, or after the time, or when it has failed: as it is then. SANDBOX_NOT_FOUND */
+  async wait(
+    id: string,
+    statuses: readonly SandboxStatus[],
+    waitMs: number,
+    { signal }: CallOptions = {},
+  ): Promise<Sandbox> {
+    await waitForStatus(this.#parts.registry, id, [...statuses, 'failed'], waitMs, { signal })
+    return this.get(id)
   }
 
   list(filter: SandboxFilter): SandboxPage {
@@ -68,7 +117,7 @@ export class Sandboxes {
 
   /** Starts a stopped or failed sandbox, wakes a paused one; no-op when it runs. */
   async start(id: string, { signal }: CallOptions = {}): Promise<Sandbox> {
-    return this.#change(id, signal, (record) => this.#start(record, signal))
+    return this.#change(id, signal, (record) => startSandbox(this.#parts, record, { signal }))
   }
 
   /** SIGTERM, the grace, SIGKILL; the disk stays. No-op when stopped. */
@@ -80,7 +129,22 @@ export class Sandboxes {
   async restart(id: string, { signal }: CallOptions = {}): Promise<Sandbox> {
     return this.#change(id, signal, async (record) => {
       await stopSandbox(this.#parts, record, { signal })
-      await this.#start(record, signal)
+      await startSandbox(this.#parts, record, { signal })
+    })
+  }
+
+  /** Processes stand still, memory and disk stay; it does not age. No-op when paused. SANDBOX_STATE_CONFLICT when it does not run. */
+  async pause(id: string, { signal }: CallOptions = {}): Promise<Sandbox> {
+    return this.#change(id, signal, (record) => pauseSandbox(this.#parts, record, { signal, reason: null }))
+  }
+
+  /** All or nothing of the change. Counts as use. SANDBOX_STATE_CONFLICT where the limits can't be had now. */
+  async change(id: string, request: ChangeSandbox, { signal }: CallOptions = {}): Promise<Sandbox> {
+    const { registry, rules } = this.#parts
+    return this.#change(id, signal, async (record) => {
+      const { resources, ...change } = changeOf(record, request, rules)
+      if (resources) await changeResources(this.#parts, record, resources, { signal })
+      registry.update(id, change)
     })
   }
 
@@ -95,13 +159,24 @@ export class Sandboxes {
 
   /** Answers at once, in every state; the engine's part follows in the background and survives a crash. Calls on it end. */
   remove(id: string): void {
-    this.#discard(this.#parts.registry.require(id))
+    this.#discard(this.#parts.registry.require(id), 'request')
   }
 
-  /** What `onTimeout` asked for; a failed sandbox is deleted. */
+  /** One that is due: too old, or unused for its timeout. Does what `onTimeout` asked for; a failed sandbox is deleted. */
   async expire(record: SandboxRecord): Promise<void> {
-    if (record.onTimeout === 'delete' || record.status === 'failed') this.#discard(record)
-    else await this.#parts.locks.run(record.id, () => stopSandbox(this.#parts, record, {}))
+    const { activity, clock, locks, log } = this.#parts
+    const old = oldAt(record)
+    if (old !== null && old <= clock.now()) return this.#discard(record, 'max_lifetime')
+    log.info({ sandbox: record.id, onTimeout: record.onTimeout }, 'sandbox unused for its timeout')
+    if (record.onTimeout === 'delete' || record.status === 'failed') return this.#discard(record, 'timeout')
+    await locks.run(record.id, async () => {
+      // Again: it may have been used while this waited.
+      const due = activity.idleAt(record)
+      if (due === null || due > clock.now()) return
+      const reason = `it was not used for ${record.timeoutSeconds} s`
+      if (record.onTimeout === 'pause') await pauseSandbox(this.#parts, record, { reason })
+      else await stopSandbox(this.#parts, record, { reason })
+    })
   }
 
   /** Serialised change of one sandbox. The change counts as use. */
@@ -126,51 +201,9 @@ export class Sandboxes {
     )
   }
 
-  async #start(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
-    const { engine, registry, queue, log } = this.#parts
-    // What an outage cut off is finished first: its agent starts nothing any more.
-    if (record.stopping) await stopSandbox(this.#parts, record, { signal })
-    if (record.status === 'running') return
-    const { ref } = record
-    if (ref === null)
-      throw new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was never made; delete it and create another')
-    if (record.status === 'paused') {
-      await engine.resume(record.id, ref, { signal })
-      registry.update(record.id, { status: 'running', reason: null })
-      return
-    }
-    try {
-      await queue.run(() => this.#bringUp(record, { kind: 'again', ref }, signal), { signal })
-    } catch (error) {
-      const deleted = registry.find(record.id)?.status === 'deleting'
-      const failure = SandboxError.from(deleted ? error : explainRemoval(error))
-      this.#parts.live.end(record.id, failure)
-      if (failure.code === 'SANDBOX_STATE_CONFLICT') {
-        registry.update(record.id, { status: 'failed', reason: REMOVED_OUTSIDE })
-      } else if (!deleted) {
-        await engine
-          .stop(record.id, ref)
-          .catch((err: unknown) => log.warn({ sandbox: record.id, err }, 'could not stop after a failed start'))
-        registry.update(record.id, {
-          status: failure.code === 'CLIENT_GONE' ? 'stopped' : 'failed',
-          reason: failure.message,
-        })
-      }
-      throw failure
-    }
-  }
-
-  async #bringUp(record: SandboxRecord, how: Launch['how'], signal: AbortSignal | undefined): Promise<void> {
-    const { engine, live, registry, clock, startTimeoutMs } = this.#parts
-    const launched = await launch({ engine, live, record, how, timeoutMs: startTimeoutMs }, { signal })
-    // Deleted while it started: leave it to the removal that waits for this lock.
-    registry.require(record.id)
-    registry.update(record.id, { ...launched, status: 'running', reason: null, lastActiveAt: clock.now() })
-  }
-
-  #discard(record: SandboxRecord): void {
+  #discard(record: SandboxRecord, deletedBy: DeletedBy): void {
     const { registry, live, removals } = this.#parts
-    registry.update(record.id, { status: 'deleting' })
+    registry.update(record.id, { status: 'deleting', deletedBy })
     live.end(record.id, new SandboxError('SANDBOX_NOT_FOUND', 'the sandbox was deleted in the meantime'))
     removals.add(record.id)
   }

@@ -23,10 +23,19 @@ export interface StopParts {
  * sandbox's lock. An agent that was asked to shut down starts nothing any more, so what has begun is finished: the record says
  * `stopping` until then, and `reconcile` takes it up again after a crash or an outage of the engine.
  */
-export async function stopSandbox(parts: StopParts, record: SandboxRecord, { signal }: CallOptions): Promise<void> {
+export async function stopSandbox(
+  parts: StopParts,
+  record: SandboxRecord,
+  { signal, reason = null }: CallOptions & { reason?: string | null },
+): Promise<void> {
   const { engine, registry, live } = parts
   const { ref } = record
   if (record.status === 'stopped' || ref === null) return
+  // Frozen processes could not hear that they are to end.
+  if (record.status === 'paused') {
+    await engine.resume(record.id, ref, { signal }).catch(throwExplained)
+    registry.update(record.id, { status: 'running', reason: null })
+  }
   if (record.status === 'running') {
     // Before anything is ended: nothing is begun that an engine which is away could not finish.
     await engine.inspect(record.id, ref, { signal }).catch(throwExplained)
@@ -41,7 +50,7 @@ export async function stopSandbox(parts: StopParts, record: SandboxRecord, { sig
       registry.update(record.id, { reason: 'a stop ended its processes and was then cut off; it is finished soon' })
     throw explainRemoval(error)
   }
-  registry.update(record.id, { status: 'stopped', stopping: false, reason: null })
+  registry.update(record.id, { status: 'stopped', stopping: false, reason })
   live.end(
     record.id,
     new SandboxError('SANDBOX_STATE_CONFLICT', 'the sandbox was stopped in the meantime; start it to go on'),

@@ -14,6 +14,7 @@ export interface ActionRoutesOptions {
     get(id: string): Sandbox
     start(id: string, options: CallOptions): Promise<Sandbox>
     stop(id: string, options: CallOptions): Promise<Sandbox>
+    pause(id: string, options: CallOptions): Promise<Sandbox>
     restart(id: string, options: CallOptions): Promise<Sandbox>
     /** 0: the server's default. */
     setTimeout(id: string, timeoutSeconds: number): Sandbox
@@ -31,7 +32,10 @@ export async function actionRoutes(app: TypedApp, { sandboxes }: ActionRoutesOpt
         case 'start':
         case 'stop':
         case 'restart':
+        case 'pause':
           return sandboxAnswer(await sandboxes[body.action](id, { signal: clientGone(reply) }))
+        case 'resume':
+          return sandboxAnswer(await sandboxes.start(id, { signal: clientGone(reply) }))
         case 'set_timeout':
           if (body.timeout === undefined) throw new SandboxError('INVALID_REQUEST', 'Timeout value is required')
           return sandboxAnswer(sandboxes.setTimeout(id, body.timeout))
@@ -48,15 +52,17 @@ export async function actionRoutes(app: TypedApp, { sandboxes }: ActionRoutesOpt
 const runSandboxAction = operation({
   operationId: 'runSandboxAction',
   tag: 'sandboxes',
-  summary: 'Start, stop, restart, kill a sandbox, or set its timeout',
+  summary: 'Start, stop, pause, resume, restart, kill a sandbox, or set its timeout',
   description:
-    'Answers when it is done. `start` on a running sandbox and `stop` on a stopped one change nothing. Processes do not outlive `stop` and `restart`; files do.',
+    'Answers when it is done. `start` on a running sandbox and `stop` on a stopped one change nothing, nor does `pause` on a paused one. Processes do not outlive `stop` and `restart`; files do.',
   params: SandboxParams,
   body: Ref(SandboxAction),
   requestExamples: {
     stop: { action: 'stop' },
     start: { action: 'start' },
     restart: { action: 'restart' },
+    pause: { action: 'pause' },
+    resume: { action: 'resume' },
     set_timeout: { action: 'set_timeout', timeout: 900 },
     kill: { action: 'kill' },
   },
@@ -64,6 +70,7 @@ const runSandboxAction = operation({
   answerExamples: {
     running: SANDBOX,
     stopped: { ...SANDBOX, status: 'stopped', expires_at: null },
+    paused: { ...SANDBOX, status: 'paused', expires_at: null },
     killed: { ...SANDBOX, status: 'killed', expires_at: null },
   },
   errors: [

@@ -16,6 +16,8 @@ export const SANDBOX = {
   resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
   network: 'internet',
   on_timeout: 'delete',
+  auto_resume: false,
+  max_lifetime: null,
 }
 
 export const USAGE = { cpu_seconds: 0.012, peak_memory_bytes: 9_437_184, wall_seconds: 0.018 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from '../../schemas/typebox.ts'
+import type { CallOptions } from '../core/model.ts'
 import type { PortAccess } from '../core/ports.ts'
 import { type ErrorCode, isSandboxError, SandboxError } from '../errors.ts'
 import type { TypedApp } from '../http/app-type.ts'
@@ -16,7 +17,7 @@ import { PortParams } from './ports.ts'
 import { INSIDE_ERRORS } from './sandbox-id.ts'
 
 export interface PortProxyRoutesOptions {
-  ports: { use(id: string): PortAccess }
+  ports: { use(id: string, options: CallOptions): Promise<PortAccess> }
   endless: EndlessAnswers
   stalledMs: number
 }
@@ -47,21 +48,22 @@ export async function portProxyRoutes(
 
   async function pass(request: ProxyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { sandbox_id: id, port } = request.params
-    using access = ports.use(id)
+    const upgrade = upgradeOf(request)
+    // A request may finish within the server's grace; a WebSocket never would.
+    const left = upgrade ? endless.signal(reply) : clientGone(reply)
+    using access = await ports.use(id, { signal: left })
     const isSite = isPreview(request.raw)
     const prefix = `/sandboxes/${id}/ports/${port}`
     const { url = '' } = request.raw
     if (!url.startsWith(`${prefix}/`))
       throw new SandboxError('INVALID_REQUEST', 'write the sandbox and the port as they are, without escapes or zeros')
-    const upgrade = upgradeOf(request)
     const options: Forward = {
       connect: () => access.connect(port),
       agent,
       passage: { port, prefix: isSite ? '' : prefix, isSite, clientAddress: request.ip },
       key: `${id}:${port}`,
       path: url.slice(prefix.length),
-      // A request may finish within the server's grace; a WebSocket never would.
-      signal: AbortSignal.any([upgrade ? endless.signal(reply) : clientGone(reply), access.gone]),
+      signal: AbortSignal.any([left, access.gone]),
       stalledMs,
     }
     try {

@@ -20,5 +20,7 @@ export function sandboxAnswer(sandbox: Sandbox): SandboxInfo {
     resources: { cpus, memory_mb: memoryMb, pids, disk_mb: diskMb },
     network: sandbox.network,
     on_timeout: sandbox.onTimeout,
+    auto_resume: sandbox.autoResume,
+    max_lifetime: sandbox.maxLifetimeSeconds,
   }
 }

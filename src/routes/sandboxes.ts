@@ -1,6 +1,24 @@
-import { DeleteResponse, SandboxCreate, SandboxList, SandboxListQuery, SandboxResponse } from '../../schemas/sandbox.ts'
+import {
+  DeleteResponse,
+  type ResourcesRequest,
+  SandboxCreate,
+  SandboxCreated,
+  SandboxGetQuery,
+  SandboxList,
+  SandboxListQuery,
+  SandboxResponse,
+  SandboxUpdate,
+} from '../../schemas/sandbox.ts'
 import { Ref } from '../../schemas/typebox.ts'
-import type { CallOptions, CreateSandbox, Sandbox, SandboxFilter, SandboxPage } from '../core/model.ts'
+import type {
+  CallOptions,
+  ChangeSandbox,
+  CreateSandbox,
+  Sandbox,
+  SandboxFilter,
+  SandboxPage,
+  SandboxStatus,
+} from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
 import { operation } from '../http/operation.ts'
@@ -11,7 +29,9 @@ import { SandboxParams } from './sandbox-id.ts'
 
 export interface SandboxRoutesOptions {
   sandboxes: {
-    create(request: CreateSandbox, options: CallOptions): Promise<Sandbox>
+    create(request: CreateSandbox, options: CallOptions): Promise<Sandbox & { created: boolean }>
+    change(id: string, request: ChangeSandbox, options: CallOptions): Promise<Sandbox>
+    wait(id: string, statuses: readonly SandboxStatus[], waitMs: number, options: CallOptions): Promise<Sandbox>
     get(id: string): Sandbox
     list(filter: SandboxFilter): SandboxPage
     remove(id: string): void | Promise<void>
@@ -19,17 +39,25 @@ export interface SandboxRoutesOptions {
 }
 
 export async function sandboxRoutes(app: TypedApp, { sandboxes }: SandboxRoutesOptions): Promise<void> {
-  app.post('/sandboxes', { schema: createSandbox }, async ({ body }, reply) =>
-    sandboxAnswer(await sandboxes.create(toCreate(body), { signal: clientGone(reply) })),
-  )
+  app.post('/sandboxes', { schema: createSandbox }, async ({ body }, reply) => {
+    const { created, ...sandbox } = await sandboxes.create(toCreate(body), { signal: clientGone(reply) })
+    return { ...sandboxAnswer(sandbox), created }
+  })
 
   app.get('/sandboxes', { schema: listSandboxes }, async ({ query }) => {
     const page = sandboxes.list(toFilter(query))
     return { sandboxes: page.sandboxes.map(sandboxAnswer), next_cursor: page.nextCursor }
   })
 
-  app.get('/sandboxes/:sandbox_id', { schema: getSandbox }, async ({ params }) =>
-    sandboxAnswer(sandboxes.get(params.sandbox_id)),
+  app.get('/sandboxes/:sandbox_id', { schema: getSandbox }, async ({ params, query }, reply) => {
+    const { wait, timeout = DEFAULT_WAIT_SECONDS } = query
+    if (wait === undefined) return sandboxAnswer(sandboxes.get(params.sandbox_id))
+    const options = { signal: clientGone(reply) }
+    return sandboxAnswer(await sandboxes.wait(params.sandbox_id, wait, timeout * 1000, options))
+  })
+
+  app.patch('/sandboxes/:sandbox_id', { schema: updateSandbox }, async ({ params, body }, reply) =>
+    sandboxAnswer(await sandboxes.change(params.sandbox_id, toChange(body), { signal: clientGone(reply) })),
   )
 
   app.delete('/sandboxes/:sandbox_id', { schema: deleteSandbox }, async ({ params }) => {
@@ -38,8 +66,29 @@ export async function sandboxRoutes(app: TypedApp, { sandboxes }: SandboxRoutesO
   })
 }
 
+const DEFAULT_WAIT_SECONDS = 30
+
+function toResources({ cpus, memory_mb, pids, disk_mb }: ResourcesRequest): NonNullable<ChangeSandbox['resources']> {
+  return {
+    ...(cpus !== undefined && { cpus }),
+    ...(memory_mb !== undefined && { memoryMb: memory_mb }),
+    ...(pids !== undefined && { pids }),
+    ...(disk_mb !== undefined && { diskMb: disk_mb }),
+  }
+}
+
+function toChange(body: SandboxUpdate): ChangeSandbox {
+  return {
+    metadata: body.metadata,
+    timeoutSeconds: body.timeout,
+    onTimeout: body.on_timeout,
+    autoResume: body.auto_resume,
+    maxLifetimeSeconds: body.max_lifetime,
+    resources: body.resources && toResources(body.resources),
+  }
+}
+
 function toCreate(body: SandboxCreate): CreateSandbox {
-  const { cpus, memory_mb, pids, disk_mb } = body.resources ?? {}
   return {
     template: body.template || undefined,
     cwd: body.cwd || undefined,
@@ -47,15 +96,13 @@ function toCreate(body: SandboxCreate): CreateSandbox {
     timeoutSeconds: body.timeout || undefined,
     metadata: body.metadata,
     user: body.user,
-    resources: {
-      ...(cpus !== undefined && { cpus }),
-      ...(memory_mb !== undefined && { memoryMb: memory_mb }),
-      ...(pids !== undefined && { pids }),
-      ...(disk_mb !== undefined && { diskMb: disk_mb }),
-    },
+    resources: toResources(body.resources ?? {}),
     network: body.network,
     onTimeout: body.on_timeout,
+    autoResume: body.auto_resume,
+    maxLifetimeSeconds: body.max_lifetime,
     name: body.name,
+    getOrCreate: body.get_or_create,
     prestart: body.prestart,
   }
 }
@@ -105,10 +152,12 @@ const createSandbox = operation({
       resources: { cpus: 0.5, memory_mb: 512, pids: 128 },
       on_timeout: 'stop',
     },
+    kept: { name: 'notebook-ada', get_or_create: true, timeout: 900, on_timeout: 'pause', auto_resume: true },
   },
-  answer: Ref(SandboxResponse),
-  answerExamples: { running: SANDBOX },
+  answer: Ref(SandboxCreated),
+  answerExamples: { running: { ...SANDBOX, created: true } },
   errors: [
+    'INVALID_REQUEST',
     'TEMPLATE_INVALID',
     'TEMPLATE_NOT_FOUND',
     'USER_NOT_FOUND',
@@ -144,11 +193,37 @@ const getSandbox = operation({
   operationId: 'getSandbox',
   tag: 'sandboxes',
   summary: 'Look at a sandbox',
-  description: 'In every state. Looking at it does not count as use: it puts off no timeout.',
+  description:
+    'In every state. Looking at it does not count as use: it puts off no timeout. With `wait` the answer comes when it has that status, or when the time is over.',
   params: SandboxParams,
+  querystring: SandboxGetQuery,
   answer: Ref(SandboxResponse),
   answerExamples: { running: SANDBOX, stopped: { ...SANDBOX, status: 'stopped', expires_at: null } },
   errors: ['SANDBOX_NOT_FOUND'],
+})
+
+const updateSandbox = operation({
+  operationId: 'updateSandbox',
+  tag: 'sandboxes',
+  summary: 'Change a sandbox',
+  description:
+    'In every state, with all that runs in it: labels, times and limits. New limits hold at once and after later starts. Counts as use. All of it is changed, or nothing.',
+  params: SandboxParams,
+  body: Ref(SandboxUpdate),
+  requestExamples: {
+    larger: { resources: { cpus: 2, memory_mb: 2048 } },
+    longer: { timeout: 3600, on_timeout: 'pause', metadata: { team: 'search', state: 'reviewed' } },
+  },
+  answer: Ref(SandboxResponse),
+  answerExamples: { running: SANDBOX },
+  errors: [
+    'INVALID_REQUEST',
+    'SANDBOX_NOT_FOUND',
+    'SANDBOX_STATE_CONFLICT',
+    'ENGINE_UNAVAILABLE',
+    'ENGINE_TIMEOUT',
+    'DISK_FULL',
+  ],
 })
 
 const deleteSandbox = operation({

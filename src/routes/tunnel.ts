@@ -12,7 +12,7 @@ import { acceptSocket, CLOSE, type Socket } from '../http/web-socket.ts'
 import { INSIDE_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface TunnelRoutesOptions {
-  ports: { use(id: string): PortAccess }
+  ports: { use(id: string, options: CallOptions): Promise<PortAccess> }
   endless: EndlessAnswers
   heartbeatMs: number
   stalledMs: number
@@ -24,8 +24,8 @@ export async function tunnelRoutes(
 ): Promise<void> {
   app.get('/sandboxes/:sandbox_id/tunnel', { schema: openTunnel, exposeHeadRoute: false }, async (request, reply) => {
     requireUpgrade(request, reply)
-    using access = ports.use(request.params.sandbox_id)
     const signal = endless.signal(reply)
+    using access = await ports.use(request.params.sandbox_id, { signal })
     const options: CallOptions = { signal: AbortSignal.any([signal, access.gone]) }
     const connection = await access.connect(request.query.port, options)
     try {

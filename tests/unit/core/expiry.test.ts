@@ -66,17 +66,40 @@ test('a sandbox does not age while it is used, and has its whole time from the e
   expect(ended).toEqual([one.id])
 })
 
-test.each(['creating', 'stopped', 'deleting'] as const)('a sandbox that is %s does not expire', (status) => {
+test.each(['creating', 'paused', 'stopped', 'deleting'] as const)('a sandbox that is %s does not expire', (status) => {
   const { ended, later } = world(record({ status }))
   later(1_000_000)
   expect(ended).toEqual([])
 })
 
-test.each(['running', 'paused', 'failed'] as const)('a sandbox that is %s expires', (status) => {
+test.each(['running', 'failed'] as const)('a sandbox that is %s expires', (status) => {
   const one = record({ status })
   const { ended, later } = world(one)
   later(300)
   expect(ended).toEqual([one.id])
+})
+
+test.each(['running', 'paused', 'stopped', 'failed'] as const)(
+  'a sandbox that is %s ends with its longest life, used or not',
+  (status) => {
+    const one = record({ status, timeoutSeconds: 300, maxLifetimeSeconds: 60 })
+    const { activity, ended, later } = world(one)
+    using _use = activity.use(one)
+    later(59.999)
+    expect(ended).toEqual([])
+    expect(activity.expiresAt(one)).toBe(one.createdAt + 60_000)
+    later(0.001)
+    expect(ended).toEqual([one.id])
+  },
+)
+
+test('of timeout and longest life, what comes first is told', () => {
+  const one = record({ timeoutSeconds: 30, maxLifetimeSeconds: 60 })
+  const { activity, clock } = world(one)
+  expect(activity.expiresAt(one)).toBe(one.lastActiveAt + 30_000)
+  clock.ms += 40_000
+  activity.touch(one)
+  expect(activity.expiresAt(one)).toBe(one.createdAt + 60_000)
 })
 
 test('a slow end is not begun twice, a failed one is tried again', async () => {

@@ -34,6 +34,8 @@ test('a sandbox is shown with every member and without its environment', async (
     resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
     network: 'internet',
     on_timeout: 'delete',
+    auto_resume: false,
+    max_lifetime: null,
   })
 })
 

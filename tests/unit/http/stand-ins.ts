@@ -28,6 +28,8 @@ export const SANDBOX: Sandbox = {
   network: 'internet',
   timeoutSeconds: 300,
   onTimeout: 'delete',
+  autoResume: false,
+  maxLifetimeSeconds: null,
   createdAt: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   expiresAt: null,
 }
@@ -132,7 +134,10 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
   return {
     config: {},
     sandboxes: {
-      create: async () => SANDBOX,
+      create: async () => ({ ...SANDBOX, created: true }),
+      change: async (id) => onlyKnown(id),
+      wait: async (id) => onlyKnown(id),
+      pause: async (id) => ({ ...onlyKnown(id), status: 'paused' }),
       get: onlyKnown,
       list: () => ({ sandboxes: [SANDBOX], nextCursor: null }),
       start: async (id) => onlyKnown(id),
@@ -201,7 +206,7 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
     ports: {
       list: async () => [],
       wait: async () => [],
-      use: () => ({
+      use: async () => ({
         gone: new AbortController().signal,
         connect: async () => {
           throw new SandboxError('PORT_NOT_OPEN', 'nothing listens')

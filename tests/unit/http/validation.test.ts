@@ -15,9 +15,12 @@ beforeAll(async () => {
     sandboxes: {
       create: async (request) => {
         created = request
-        return SANDBOX
+        return { ...SANDBOX, created: true }
       },
       get: () => SANDBOX,
+      change: async () => SANDBOX,
+      wait: async () => SANDBOX,
+      pause: async () => SANDBOX,
       list: (asked) => {
         filter = asked
         return { sandboxes: [], nextCursor: null }
@@ -136,7 +139,7 @@ test.each([
   ['name', 'new\nline', 'value_error.str.regex'],
   ['name', '', 'value_error.str.regex'],
   ['network', 'host', 'type_error.enum'],
-  ['on_timeout', 'pause', 'type_error.enum'],
+  ['on_timeout', 'hibernate', 'type_error.enum'],
   ['user', 'a b', 'value_error.str.regex'],
   ['envs', 'x', 'type_error.dict'],
   ['envs', [], 'type_error.dict'],

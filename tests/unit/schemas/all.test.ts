@@ -34,9 +34,9 @@ test('a schema stands after those that it refers to', () => {
 
 test('members of requests are bounded: texts in length or alphabet, numbers on both sides', () => {
   const requests = allSchemas.filter(({ $id }) =>
-    /Create|Request|Action$|CodeExecution|CommandExecution/.test(String($id)),
+    /Create$|Request|Update$|Action$|CodeExecution|CommandExecution/.test(String($id)),
   )
-  expect(requests.length).toBe(15)
+  expect(requests.length).toBeGreaterThan(14)
   for (const { $id, properties } of requests) {
     for (const [name, rules] of Object.entries(properties as Record<string, Record<string, unknown>>)) {
       const where = `${$id}.${name}`
