@@ -7,6 +7,7 @@ import { describeLifecycle } from '../support/behaviour/lifecycle.ts'
 import { describePorts } from '../support/behaviour/ports.ts'
 import { describeProcesses } from '../support/behaviour/processes.ts'
 import { describeRawFiles } from '../support/behaviour/raw-files.ts'
+import { describeSleep } from '../support/behaviour/sleep.ts'
 import { describeTerminals } from '../support/behaviour/terminals.ts'
 import { LINKS, useServer } from '../support/live.ts'
 
@@ -19,6 +20,7 @@ describe.each(LINKS)('over the %s link', (link) => {
   })
 
   describe('life', () => describeLifecycle(live))
+  describe('sleep', () => describeSleep(live))
   describe('commands', () => describeCommands(live))
   describe('files', () => describeFiles(live))
   describe('code', () => describeCode(live))

@@ -12,7 +12,14 @@ import type {
   ProcessList,
   ProcessOutput,
 } from '../../schemas/process.ts'
-import type { SandboxAction, SandboxCreate, SandboxList, SandboxResponse } from '../../schemas/sandbox.ts'
+import type {
+  SandboxAction,
+  SandboxCreate,
+  SandboxCreated,
+  SandboxList,
+  SandboxResponse,
+  SandboxUpdate,
+} from '../../schemas/sandbox.ts'
 import type { LiveType } from '../../src/http/live-answer.ts'
 import { readEvents } from './read-events.ts'
 
@@ -64,7 +71,7 @@ export class Api {
     return asProblem(await this.send(method, path, body, options))
   }
 
-  create(body: SandboxCreate = {}, options?: CallOptions): Promise<SandboxResponse> {
+  create(body: SandboxCreate = {}, options?: CallOptions): Promise<SandboxCreated> {
     return this.json('POST', '/sandboxes', body, options)
   }
 
@@ -78,6 +85,10 @@ export class Api {
 
   action(id: string, action: SandboxAction['action'], more: Partial<SandboxAction> = {}): Promise<SandboxResponse> {
     return this.json('POST', `/sandboxes/${id}/actions`, { action, ...more })
+  }
+
+  update(id: string, change: SandboxUpdate): Promise<SandboxResponse> {
+    return this.json('PATCH', `/sandboxes/${id}`, change)
   }
 
   delete(id: string): Promise<{ sandbox_id: string; status: string }> {

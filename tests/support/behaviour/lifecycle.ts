@@ -9,7 +9,8 @@ export function describeLifecycle(live: Live): void {
 
   test('a sandbox with everything default has every member, and get and list say the same', async () => {
     const before = Date.now()
-    const made = await live.api.create()
+    const { created, ...made } = await live.api.create()
+    expect(created).toBe(true)
     expect(made).toEqual({
       sandbox_id: expect.stringMatching(/^[a-z0-9]{20}$/),
       status: 'running',
@@ -25,6 +26,8 @@ export function describeLifecycle(live: Live): void {
       resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
       network: 'internet',
       on_timeout: 'delete',
+      auto_resume: false,
+      max_lifetime: null,
     })
     expect(Date.parse(made.created_at)).toBeGreaterThanOrEqual(before - 1)
     expect(Date.parse(made.expires_at ?? '')).toBeGreaterThan(Date.now() + 290_000)
