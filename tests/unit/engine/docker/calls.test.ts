@@ -26,6 +26,7 @@ test.for([
   ['container.start', answer(404, 'No such container: x'), 'SANDBOX_NOT_FOUND'],
   ['container.start', answer(500, 'OCI runtime create failed'), 'SANDBOX_START_FAILED'],
   ['container.change', answer(409, 'Container x is not running'), 'SANDBOX_STATE_CONFLICT'],
+  ['exec', answer(500, 'cannot exec in a stopped container'), 'AGENT_UNAVAILABLE'],
   ['container.create', answer(500, 'write /var/lib/x: no space left on device'), 'DISK_FULL'],
   ['network', answer(500, 'oops'), 'INTERNAL'],
   ['ping', answer(503, 'shutting down'), 'ENGINE_UNAVAILABLE'],
