@@ -2,7 +2,8 @@
  * The engine port: all that the core knows of what runs sandboxes. Two adapters: `docker/` and `local/`.
  * Every call takes an AbortSignal from the caller and has a deadline of its own inside; errors are SandboxErrors:
  * ENGINE_UNAVAILABLE (nothing answers; `retryAfterSeconds` set), ENGINE_TIMEOUT, SANDBOX_NOT_FOUND (the engine has no such
- * sandbox), SANDBOX_STATE_CONFLICT, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, SANDBOX_START_FAILED, DISK_FULL, NOT_SUPPORTED_BY_ENGINE.
+ * sandbox), SANDBOX_STATE_CONFLICT, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, SANDBOX_START_FAILED, IMAGE_IN_USE, DISK_FULL,
+ * NOT_SUPPORTED_BY_ENGINE.
  */
 import type { Duplex, Readable } from 'node:stream'
 
@@ -50,6 +51,41 @@ export interface SandboxSpec {
    * instance's secret together with the id, and given back by `list`.
    */
   record: string
+}
+
+/** What an image of ours is for: each has an owner in the core of its own. */
+export type ImageKind = 'snapshot' | 'template'
+
+/** The engine's own handle of an image: `sha256:…` for Docker. What `Template.imageId` takes. */
+export type ImageRef = string
+
+/** What `commit` is to make. */
+export interface ImageSpec {
+  kind: ImageKind
+  /** 20 characters of [a-z0-9], the core's; one image an id. */
+  id: string
+  /** Opaque text of the core's (≤ 7 KiB); kept with the image, signed, and given back by `listImages`. */
+  record: string
+  /** What the image says of itself; what is absent it says as the image that its sandbox was made of. `env` replaces all of it. */
+  env?: Record<string, string> | undefined
+  user?: string | undefined
+  workdir?: string | undefined
+}
+
+export interface EngineImage {
+  kind: ImageKind
+  id: string
+  ref: ImageRef
+  record: string
+  /** By the engine's clock, while the sandbox stood still: what its files changed by later is not in it. */
+  createdAt: number
+}
+
+/** One difference between the files of a sandbox and those of its image. */
+export interface FileChange {
+  /** Absolute, as the engine tells it: what is no UTF-8 in a name is replaced. */
+  path: string
+  kind: 'added' | 'modified' | 'deleted'
 }
 
 /** The engine's own handle: the full container id for Docker. Opaque to the core, stored in its database. */
@@ -101,6 +137,9 @@ export interface Engine {
   /** The image's own settings; pulls it when it is not there and a registry answers. TEMPLATE_NOT_FOUND with name and reason. */
   resolveTemplate(reference: string, options?: CallOptions): Promise<Template>
 
+  /** The same for an image that `commit` made; only by this way is one a template. `reference` is what the answer carries as its name. */
+  resolveImage(ref: ImageRef, reference: string, options?: CallOptions): Promise<Template>
+
   /** Makes the sandbox, not started. Leaves nothing behind when it throws. */
   create(spec: SandboxSpec, options?: CallOptions): Promise<EngineCreated>
 
@@ -128,6 +167,31 @@ export interface Engine {
 
   /** SANDBOX_NOT_FOUND when the engine has it no more. */
   inspect(id: string, ref: EngineRef, options?: CallOptions): Promise<EngineSandbox>
+
+  /**
+   * An image of the files of a sandbox in any state, as they are at one moment: a running one stands still meanwhile, and its link
+   * is silent. Not in it: processes, and what lies on mounts (volumes, /dev/shm, paths that its image declares as VOLUME). Of
+   * ourselves nothing is in it either. Whoever aborts does not end the engine's work: what comes of it is removed then.
+   * `addedBytes`: by how much it is larger than the image that the sandbox was made of.
+   */
+  commit(
+    id: string,
+    ref: EngineRef,
+    image: ImageSpec,
+    options?: CallOptions,
+  ): Promise<EngineImage & { addedBytes: number }>
+
+  /** Every image that `commit` made for this instance and whose signature is right; the one of an id that we named, when there are several. */
+  listImages(options?: CallOptions): Promise<EngineImage[]>
+
+  /** Idempotent: nothing there is success. IMAGE_IN_USE while a sandbox, or another image, is made of it, or somebody else has named it. */
+  removeImage(ref: ImageRef, options?: CallOptions): Promise<void>
+
+  /**
+   * How the files of a sandbox in any state differ from those of the image that it was made of, sorted by path. Folders in
+   * which something changed are told as modified. Mounts are left out. FILE_TOO_LARGE when there are too many to tell.
+   */
+  changes(id: string, ref: EngineRef, options?: CallOptions): Promise<FileChange[]>
 
   /** Until the signal aborts; reconnects by itself, with a `resync` event after each gap. */
   events(options: { signal: AbortSignal }): AsyncIterable<EngineEvent>

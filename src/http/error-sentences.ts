@@ -21,6 +21,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   NAME_TAKEN: 'A sandbox named "crawler" exists; choose another name or delete it',
   TEMPLATE_INVALID: '"Not An Image" is not an image reference; write it as name:tag',
   TEMPLATE_NOT_FOUND: 'The image python:9.9 is neither here nor at its registry',
+  IMAGE_IN_USE: 'Sandboxes or other images are still made of this image; delete them first',
   UNSUPPORTED_ACTION: 'Unsupported action: explode',
   NOT_SUPPORTED_BY_ENGINE: 'This engine has no templates; leave template out',
   PROCESS_NOT_FOUND: 'Process not found',

@@ -308,6 +308,83 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
       expect(await subject.leftovers(box.id)).toEqual([])
     })
 
+    test('an image of a sandbox has its files, and sandboxes that are made of it begin with them', async () => {
+      await using box = await running()
+      await box.client.writeFile(`${box.cwd}/before`, box.user, Buffer.from('in it'), { mode: 0o640 })
+      const id = newSandboxId()
+      const image = await engine.commit(box.id, box.ref, { kind: 'snapshot', id, record: 'kept ü' })
+      try {
+        await box.client.writeFile(`${box.cwd}/after`, box.user, Buffer.from('not in it'))
+        expect(await engine.inspect(box.id, box.ref)).toMatchObject({ status: 'running' })
+        expect(await engine.listImages()).toContainEqual(
+          expect.objectContaining({ kind: 'snapshot', id, ref: image.ref, record: 'kept ü' }),
+        )
+        await expect(engine.resolveTemplate(image.ref)).rejects.toMatchObject({ code: 'TEMPLATE_NOT_FOUND' })
+        const template = await engine.resolveImage(image.ref, 'named so')
+        const origin = await engine.resolveTemplate(subject.template)
+        const own = { reference: 'named so', imageId: image.ref, workdir: origin.workdir ?? template.workdir }
+        // An image that names no PATH has the usual one afterwards.
+        expect(template).toEqual({ ...origin, ...own, env: { PATH: template.env.PATH, ...origin.env } })
+        {
+          await using copy = await running({ template })
+          const { body } = await copy.client.readFile(`${copy.cwd}/before`, copy.user)
+          expect((await body.bytes(100)).toString()).toBe('in it')
+          expect((await copy.client.stat(`${copy.cwd}/before`, copy.user)).mode).toBe(0o640)
+          await expect(copy.client.stat(`${copy.cwd}/after`, copy.user)).rejects.toMatchObject({
+            code: 'FILE_NOT_FOUND',
+          })
+          await expect(engine.removeImage(image.ref)).rejects.toMatchObject({ code: 'IMAGE_IN_USE' })
+          expect(await engine.changes(copy.id, copy.ref)).toEqual([])
+        }
+      } finally {
+        await engine.removeImage(image.ref)
+      }
+      await engine.removeImage(image.ref)
+      expect((await engine.listImages()).filter((one) => one.id === id)).toEqual([])
+      await expect(engine.resolveImage(image.ref, 'x')).rejects.toMatchObject({ code: 'TEMPLATE_NOT_FOUND' })
+    })
+
+    test('an image is made of a paused sandbox, which stays so, and of a stopped one; it says what it is told to', async () => {
+      await using box = await running()
+      await box.client.writeFile(`${box.cwd}/file`, box.user, Buffer.from('x'))
+      const says = { env: { A: '1' }, user: 'somebody', workdir: '/srv' }
+      for (const status of ['paused', 'stopped'] as const) {
+        await engine[status === 'paused' ? 'pause' : 'stop'](box.id, box.ref)
+        const spec = { kind: 'template' as const, id: newSandboxId(), record: '', ...says }
+        const image = await engine.commit(box.id, box.ref, spec)
+        expect(await engine.inspect(box.id, box.ref)).toMatchObject({ status })
+        expect(await engine.resolveImage(image.ref, 'x')).toMatchObject(says)
+        await engine.removeImage(image.ref)
+      }
+    })
+
+    test('what changed in a sandbox is told, running and stopped', async () => {
+      await using box = await running()
+      const file = (name: string, content: string) =>
+        box.client.writeFile(`${box.cwd}/${name}`, box.user, Buffer.from(content))
+      await file('dir/kept', 'x')
+      await file('gone', 'x')
+      const { ref } = await engine.commit(box.id, box.ref, { kind: 'snapshot', id: newSandboxId(), record: '' })
+      {
+        await using copy = await running({ template: await engine.resolveImage(ref, 'x') })
+        const path = (name: string) => `${copy.cwd}/${name}`
+        await copy.client.writeFile(path('dir/kept'), copy.user, Buffer.from('longer'))
+        await copy.client.writeFile(path('dir/new'), copy.user, Buffer.from('x'))
+        await copy.client.remove(path('gone'), copy.user)
+        const files = async () =>
+          (await engine.changes(copy.id, copy.ref)).filter((one) => /kept|new|gone/.test(one.path))
+        const expected = [
+          { path: path('dir/kept'), kind: 'modified' },
+          { path: path('dir/new'), kind: 'added' },
+          { path: path('gone'), kind: 'deleted' },
+        ]
+        expect(await files()).toEqual(expected)
+        await engine.stop(copy.id, copy.ref)
+        expect(await files()).toEqual(expected)
+      }
+      await engine.removeImage(ref)
+    })
+
     test('a signal that is aborted already ends every call with its reason', async () => {
       await using box = await running()
       const why = new Error('left')
@@ -322,6 +399,11 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
         engine.update(box.id, box.ref, RESOURCES, options),
         engine.inspect(box.id, box.ref, options),
         engine.list(options),
+        engine.resolveImage('sha256:0', 'x', options),
+        engine.commit(box.id, box.ref, { kind: 'snapshot', id: newSandboxId(), record: '' }, options),
+        engine.listImages(options),
+        engine.removeImage('sha256:0', options),
+        engine.changes(box.id, box.ref, options),
         engine.connect(box.id, box.ref, options),
         engine.remove(box.id, box.ref, options),
       ]

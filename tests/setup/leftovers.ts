@@ -8,6 +8,7 @@ export interface Snapshot {
   containers: Set<string>
   volumes: Set<string>
   networks: Set<string>
+  images: Set<string>
   processes: Set<string>
 }
 
@@ -18,10 +19,11 @@ const TEST_INSTANCE = /^test/
 export async function snapshot(): Promise<Snapshot> {
   const { docker, close } = createDockerClient(dockerHost())
   try {
-    const [containers, volumes, networks] = await Promise.all([
+    const [containers, volumes, networks, images] = await Promise.all([
       docker.listContainers({ all: true }),
       docker.listVolumes(),
       docker.listNetworks(),
+      docker.listImages({ all: true }),
     ])
     const isOurs = (labels: Record<string, string> | undefined) => TEST_INSTANCE.test(labels?.['k2.instance'] ?? '')
     return {
@@ -38,11 +40,18 @@ export async function snapshot(): Promise<Snapshot> {
       networks: new Set(
         networks.filter(({ Name, Labels }) => Name.startsWith('k2-') || isOurs(Labels)).map(({ Name }) => Name),
       ),
+      images: new Set(images.filter(({ Labels }) => isOurs(Labels)).map(({ Id, RepoTags }) => RepoTags?.[0] ?? Id)),
       processes: await ourProcesses(),
     }
   } catch (thrown) {
     if (process.env.K2_ENGINE !== 'local') throw thrown
-    return { containers: new Set(), volumes: new Set(), networks: new Set(), processes: await ourProcesses() }
+    return {
+      containers: new Set(),
+      volumes: new Set(),
+      networks: new Set(),
+      images: new Set(),
+      processes: await ourProcesses(),
+    }
   } finally {
     close()
   }
@@ -50,13 +59,14 @@ export async function snapshot(): Promise<Snapshot> {
 
 /** Removes the test images, then lists what is there and was not before: one line a thing, empty when all is clean. */
 export async function findLeftovers(before: Snapshot): Promise<string[]> {
-  const images = await removeImages()
+  const testImages = await removeImages()
   const after = await snapshot()
   return [
-    ...images,
+    ...testImages,
     ...newIn(after.containers, before.containers, 'container'),
     ...newIn(after.volumes, before.volumes, 'volume'),
     ...newIn(after.networks, before.networks, 'network'),
+    ...newIn(after.images, before.images, 'image'),
     ...newIn(after.processes, before.processes, 'process'),
   ]
 }

@@ -6,11 +6,14 @@ export type Operation =
   | 'image.inspect'
   | 'image.pull'
   | 'image.import'
+  | 'image.list'
+  | 'image.remove'
   | 'container.create'
   | 'container.start'
   | 'container.change'
   | 'container.read'
   | 'container.archive'
+  | 'container.commit'
   | 'exec'
   | 'volume'
   | 'network'
@@ -175,9 +178,11 @@ function away(cause: unknown): SandboxError {
 const NOT_FOUND: Partial<Record<Operation, ErrorCode>> = {
   'image.inspect': 'TEMPLATE_NOT_FOUND',
   'image.pull': 'TEMPLATE_NOT_FOUND',
+  'image.remove': 'TEMPLATE_NOT_FOUND',
   'container.create': 'TEMPLATE_NOT_FOUND',
   'container.change': 'SANDBOX_NOT_FOUND',
   'container.read': 'SANDBOX_NOT_FOUND',
+  'container.commit': 'SANDBOX_NOT_FOUND',
   exec: 'SANDBOX_NOT_FOUND',
 }
 

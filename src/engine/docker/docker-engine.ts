@@ -6,8 +6,11 @@ import type {
   Engine,
   EngineCreated,
   EngineEvent,
+  EngineImage,
   EngineInfo,
   EngineSandbox,
+  FileChange,
+  ImageSpec,
   Resources,
   SandboxSpec,
   Template,
@@ -15,6 +18,7 @@ import type {
 import { readAgentBinary } from './agent-binary.ts'
 import { agentVolumeName, ensureAgentVolume, removeOldAgentVolumes } from './agent-volume.ts'
 import { readContainerArchive, writeContainerArchive } from './archive.ts'
+import { containerChanges } from './changes.ts'
 import { createDockerClient } from './client.ts'
 import { connectByDial, connectByExec } from './connect.ts'
 import type { Context } from './context.ts'
@@ -22,6 +26,7 @@ import { createContainer } from './create.ts'
 import { DialLinks } from './dial-links.ts'
 import { readEngineFacts } from './engine-facts.ts'
 import { containerEvents, watchImages } from './events.ts'
+import { commitContainer, listOwnImages, removeOwnImage } from './images.ts'
 import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
 import { isSandboxId } from './labels.ts'
 import { removeLeftovers } from './leftovers.ts'
@@ -36,7 +41,7 @@ import { readSeccompProfile } from './seccomp.ts'
 import type { SpecFacts } from './spec.ts'
 import { startContainer } from './start.ts'
 import { Starting } from './starting.ts'
-import { Templates } from './templates.ts'
+import { resolveOwnImage, Templates } from './templates.ts'
 
 /** What `open` found out and prepared, and every container is made with. */
 type Prepared = Omit<SpecFacts, 'runDir'>
@@ -126,6 +131,10 @@ class DockerEngine implements Engine {
     return this.#templates.resolve(reference, call)
   }
 
+  resolveImage(ref: string, reference: string, call: CallOptions = {}): Promise<Template> {
+    return resolveOwnImage(this.#context, ref, reference, call)
+  }
+
   async create(spec: SandboxSpec, call: CallOptions = {}): Promise<EngineCreated> {
     const prepared = this.#requirePrepared()
     if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
@@ -189,6 +198,27 @@ class DockerEngine implements Engine {
 
   async inspect(id: string, ref: string, call: CallOptions = {}): Promise<EngineSandbox> {
     return asSandbox(await this.#inspect(id, ref, call))
+  }
+
+  commit(
+    id: string,
+    ref: string,
+    image: ImageSpec,
+    call: CallOptions = {},
+  ): Promise<EngineImage & { addedBytes: number }> {
+    return commitContainer(this.#context, id, ref, image, call)
+  }
+
+  listImages(call: CallOptions = {}): Promise<EngineImage[]> {
+    return listOwnImages(this.#context, call)
+  }
+
+  removeImage(ref: string, call: CallOptions = {}): Promise<void> {
+    return removeOwnImage(this.#context, ref, call)
+  }
+
+  changes(id: string, ref: string, call: CallOptions = {}): Promise<FileChange[]> {
+    return containerChanges(this.#context, id, ref, call)
   }
 
   events({ signal }: { signal: AbortSignal }): AsyncIterable<EngineEvent> {

@@ -18,8 +18,18 @@ export async function inspectContainer(
   context: Context,
   id: string,
   ref: string,
-  { signal }: CallOptions,
+  call: CallOptions,
 ): Promise<OwnContainer> {
+  return (await inspectWhole(context, id, ref, call)).container
+}
+
+/** The same with all that the engine says of it. */
+export async function inspectWhole(
+  context: Context,
+  id: string,
+  ref: string,
+  { signal }: CallOptions,
+): Promise<{ container: OwnContainer; info: ContainerInspectInfo }> {
   const { docker, options, timeouts } = context
   const info = await engineCall(
     'container.read',
@@ -35,7 +45,7 @@ export async function inspectContainer(
   if (identity === null || identity.id !== id || identity.instance !== options.instance || status === null) {
     throw new SandboxError('SANDBOX_NOT_FOUND', `no sandbox ${id} on the engine`)
   }
-  return { identity, ref: info.Id, status, ...ending(info, status) }
+  return { container: { identity, ref: info.Id, status, ...ending(info, status) }, info }
 }
 
 function ending(

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { ImageKind } from '../types.ts'
 import type { LinkKind } from './options.ts'
 
 /** `probe`: the container that `open` tries the engine with. `filler`: never started, carries the agent into its volume. */
@@ -11,6 +12,16 @@ export interface Identity {
   instance: string
   link: LinkKind
   record: string
+}
+
+/** What is kept with an image of ours, signed. */
+export interface ImageIdentity {
+  kind: ImageKind
+  id: string
+  instance: string
+  record: string
+  /** USER of the image that its sandbox was made of, or what was asked for; the engine itself can't make it none again. */
+  user: string | null
 }
 
 /** Most bytes of `record`. */
@@ -34,6 +45,66 @@ export function isSandboxId(id: string): boolean {
 
 /** Every key we read is set, so that an image's labels of the same names are overwritten. */
 export function signLabels(secret: Buffer, identity: Identity): Record<string, string> {
+  return signed(secret, identity)
+}
+
+/** The identity that labels state, null when they are not ours: a key is missing, malformed, or the signature is wrong. */
+export function readLabels(secret: Buffer, labels: Record<string, string> | null | undefined): Identity | null {
+  const signed = readSigned(secret, labels)
+  if (signed === null) return null
+  const { kind, link } = signed
+  if (kind !== 'sandbox' && kind !== 'probe' && kind !== 'filler') return null
+  if (link !== 'dial' && link !== 'exec') return null
+  return { ...signed, kind, link }
+}
+
+/** Of an image; the same keys, so that those of the container that it is made of are not in it. */
+export function signImageLabels(secret: Buffer, { kind, user, record, ...identity }: ImageIdentity) {
+  return signed(secret, {
+    ...identity,
+    kind: `image:${kind}`,
+    link: IMAGE_LINK,
+    record: JSON.stringify({ user, record }),
+  })
+}
+
+/** As `readLabels`, of an image. Whoever builds upon an image of ours gets its labels, too: see `listOwnImages`. */
+export function readImageLabels(
+  secret: Buffer,
+  labels: Record<string, string> | null | undefined,
+): ImageIdentity | null {
+  const signed = readSigned(secret, labels)
+  if (signed === null || signed.link !== IMAGE_LINK) return null
+  const { id, instance } = signed
+  const kind = signed.kind.slice('image:'.length)
+  if (kind !== 'snapshot' && kind !== 'template') return null
+  const { user, record } = JSON.parse(signed.record) as Pick<ImageIdentity, 'user' | 'record'>
+  return { kind, id, instance, record, user }
+}
+
+const IMAGE_LINK = 'none'
+
+interface Signed {
+  kind: string
+  id: string
+  instance: string
+  link: string
+  record: string
+}
+
+function readSigned(secret: Buffer, labels: Record<string, string> | null | undefined): Signed | null {
+  if (!labels) return null
+  const { kind, id, link } = { kind: labels[LABEL.kind], id: labels[LABEL.id], link: labels[LABEL.link] }
+  const instance = labels[LABEL.instance]
+  const record = labels[LABEL.record]
+  const claimed = labels[LABEL.signature]
+  if (kind === undefined || link === undefined || instance === undefined) return null
+  if (id === undefined || !ID.test(id) || record === undefined || claimed === undefined) return null
+  const identity: Signed = { kind, id, instance, link, record }
+  return equal(signature(secret, identity), claimed) ? identity : null
+}
+
+function signed(secret: Buffer, identity: Signed): Record<string, string> {
   return {
     [LABEL.kind]: identity.kind,
     [LABEL.id]: identity.id,
@@ -42,21 +113,6 @@ export function signLabels(secret: Buffer, identity: Identity): Record<string, s
     [LABEL.record]: identity.record,
     [LABEL.signature]: signature(secret, identity),
   }
-}
-
-/** The identity that labels state, null when they are not ours: a key is missing, malformed, or the signature is wrong. */
-export function readLabels(secret: Buffer, labels: Record<string, string> | null | undefined): Identity | null {
-  if (!labels) return null
-  const { kind, id, link } = { kind: labels[LABEL.kind], id: labels[LABEL.id], link: labels[LABEL.link] }
-  const instance = labels[LABEL.instance]
-  const record = labels[LABEL.record]
-  const claimed = labels[LABEL.signature]
-  if (kind !== 'sandbox' && kind !== 'probe' && kind !== 'filler') return null
-  if (link !== 'dial' && link !== 'exec') return null
-  if (id === undefined || !ID.test(id) || instance === undefined || record === undefined || claimed === undefined)
-    return null
-  const identity: Identity = { kind, id, instance, link, record }
-  return equal(signature(secret, identity), claimed) ? identity : null
 }
 
 /** Not the id itself: the bridge's DNS tells every sandbox the names of the others (reverse lookup). */
@@ -69,7 +125,7 @@ export function agentToken(secret: Buffer, id: string): string {
   return createHmac('sha256', secret).update(`link:${id}`).digest('hex')
 }
 
-function signature(secret: Buffer, { kind, id, instance, link, record }: Identity): string {
+function signature(secret: Buffer, { kind, id, instance, link, record }: Signed): string {
   const hmac = createHmac('sha256', secret)
   for (const field of ['labels:1', kind, id, instance, link, record]) {
     const bytes = Buffer.from(field)

@@ -19,11 +19,19 @@ export interface EngineTimeouts {
   changeMs: number
   /** Pull of one image, all layers. */
   pullMs: number
+  /** Image of a sandbox's files: as long as the disk takes for all that it wrote. */
+  commitMs: number
   /** `connect`: until the agent has proved itself. */
   connectMs: number
 }
 
-export const DEFAULT_TIMEOUTS: EngineTimeouts = { callMs: 30_000, changeMs: 60_000, pullMs: 600_000, connectMs: 10_000 }
+export const DEFAULT_TIMEOUTS: EngineTimeouts = {
+  callMs: 30_000,
+  changeMs: 60_000,
+  pullMs: 600_000,
+  commitMs: 600_000,
+  connectMs: 10_000,
+}
 
 export interface DockerEngineOptions {
   /** `unix:///path`, `tcp://host:port`, `http(s)://host:port`; absent: /var/run/docker.sock. */

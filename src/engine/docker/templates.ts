@@ -3,6 +3,8 @@ import { isSandboxError, SandboxError } from '../../errors.ts'
 import type { CallOptions, Template } from '../types.ts'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
+import { isNamedByUs } from './image-name.ts'
+import { type ImageIdentity, readImageLabels } from './labels.ts'
 import { Pulls } from './pull.ts'
 import { type ImageReference, parseReference } from './reference.ts'
 
@@ -59,31 +61,61 @@ export class Templates {
     return this.#inspect(image, reference, signal)
   }
 
+  /** Images of ours have owners, who alone hand them out. */
   async #inspect(image: ImageReference, reference: string, signal: AbortSignal | undefined): Promise<Template> {
-    const { docker, timeouts } = this.#context
-    const info = await engineCall(
-      'image.inspect',
-      (abortSignal) => docker.getImage(image.canonical).inspect({ abortSignal } as object),
-      { signal, timeoutMs: timeouts.callMs, name: reference },
-    )
-    return asTemplate(reference, info)
+    const info = await inspectImage(this.#context, image.canonical, reference, { signal })
+    if (readImageLabels(this.#context.options.secret, info.Config?.Labels) !== null && isNamedByUs(info))
+      throw new SandboxError(
+        'TEMPLATE_NOT_FOUND',
+        `template ${reference} is an image of this server's own; name the snapshot or template that it belongs to instead`,
+      )
+    return asTemplate(reference, info, null)
   }
 }
 
-function asTemplate(reference: string, info: ImageInspectInfo): Template {
+/** An image that `commit` made. TEMPLATE_NOT_FOUND when it is not there, or not ours. */
+export async function resolveOwnImage(
+  context: Context,
+  ref: string,
+  reference: string,
+  call: CallOptions,
+): Promise<Template> {
+  const info = await inspectImage(context, ref, reference, call)
+  const identity = readImageLabels(context.options.secret, info.Config?.Labels)
+  if (identity === null || identity.instance !== context.options.instance)
+    throw new SandboxError('TEMPLATE_NOT_FOUND', `no image of ${reference} on the engine`)
+  return asTemplate(reference, info, identity)
+}
+
+/** `name`: what an error calls it. */
+export async function inspectImage(
+  { docker, timeouts }: Context,
+  image: string,
+  name: string,
+  { signal }: CallOptions,
+): Promise<ImageInspectInfo> {
+  return await engineCall('image.inspect', (abortSignal) => docker.getImage(image).inspect({ abortSignal } as object), {
+    signal,
+    timeoutMs: timeouts.callMs,
+    name,
+  })
+}
+
+function asTemplate(reference: string, info: ImageInspectInfo, own: ImageIdentity | null): Template {
   if (info.Os !== undefined && info.Os !== 'linux') {
     throw new SandboxError('TEMPLATE_INVALID', `template ${reference} is an image for ${info.Os}; sandboxes need Linux`)
   }
   const config = info.Config ?? {}
-  const pairs = (config.Env ?? []).map((pair): [string, string] => {
+  // A name without "=" is one that is taken out, as for a container: images of ours have them.
+  const pairs = (config.Env ?? []).flatMap((pair): [string, string][] => {
     const at = pair.indexOf('=')
-    return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+    return at < 0 ? [] : [[pair.slice(0, at), pair.slice(at + 1)]]
   })
   return {
     reference,
     imageId: info.Id,
     env: Object.fromEntries(pairs),
-    user: config.User || null,
+    user: own === null ? config.User || null : own.user,
     workdir: config.WorkingDir || null,
     volumes: Object.keys(config.Volumes ?? {}).sort(),
   }

@@ -8,9 +8,13 @@ import type {
   Engine,
   EngineCreated,
   EngineEvent,
+  EngineImage,
   EngineInfo,
   EngineRef,
   EngineSandbox,
+  FileChange,
+  ImageRef,
+  ImageSpec,
   Resources,
   SandboxSpec,
   Template,
@@ -19,6 +23,8 @@ import { isAlive, lastOutput, newToken, spawnAgent } from './agent-process.ts'
 import { AgentSocket } from './agent-socket.ts'
 import { readFolderArchive, writeFolderArchive } from './archive.ts'
 import { EventFeed } from './event-feed.ts'
+import { folderChanges } from './folder-changes.ts'
+import { copyTree, ImageFolders } from './image-folder.ts'
 import { freezeTree, isFrozen, killInFolder, killTree, pidsWithArgument, thawTree } from './process-tree.ts'
 import { type Run, type SandboxFolder, SandboxFolders, type State } from './sandbox-folder.ts'
 
@@ -39,6 +45,8 @@ const REJOIN_LIMIT_MS = 3000
 /** How often agents of an earlier server, which are no children of ours, and the folders are looked at. */
 const WATCH_MS = 1000
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Of a sandbox whose folder begins empty. */
+const NO_IMAGE = 'local'
 const WARNING =
   'K2_ENGINE=local isolates nothing: programs run as the user of this server on this machine, and limits and network settings are not enforced'
 
@@ -62,6 +70,7 @@ export function createLocalEngine(options: LocalEngineOptions): Engine {
 class LocalEngine implements Engine {
   readonly #options: LocalEngineOptions
   readonly #folders: SandboxFolders
+  readonly #images: ImageFolders
   readonly #feed = new EventFeed()
   readonly #locks = new KeyedLock()
   readonly #live = new Map<string, Live>()
@@ -70,10 +79,13 @@ class LocalEngine implements Engine {
   constructor(options: LocalEngineOptions) {
     this.#options = options
     this.#folders = new SandboxFolders(options.dataDir)
+    this.#images = new ImageFolders(options.dataDir)
   }
 
   async open({ signal }: CallOptions = {}): Promise<EngineInfo> {
+    signal?.throwIfAborted()
     await this.#folders.open()
+    await this.#images.open()
     const ids = await this.#folders.ids()
     await this.#killStrays(new Set(ids))
     await untilAborted(Promise.all(ids.map((id) => this.#locks.run(id, () => this.#rejoin(id)))), signal)
@@ -91,16 +103,26 @@ class LocalEngine implements Engine {
         `the local engine has no images, so no template "${reference}"; use "local"`,
       )
     }
-    return { reference, imageId: 'local', env: { PATH }, user: null, workdir: null, volumes: [] }
+    return { reference, imageId: NO_IMAGE, env: { PATH }, user: null, workdir: null, volumes: [] }
   }
 
-  async create({ id, record, resources }: SandboxSpec, { signal }: CallOptions = {}): Promise<EngineCreated> {
+  async resolveImage(ref: ImageRef, reference: string, { signal }: CallOptions = {}): Promise<Template> {
+    signal?.throwIfAborted()
+    const image = await this.#images.find(ref)
+    if (image === null) throw new SandboxError('TEMPLATE_NOT_FOUND', `no image of ${reference} in the data folder`)
+    const { env = { PATH }, user = null, workdir = null } = image
+    return { reference, imageId: ref, env, user, workdir, volumes: [] }
+  }
+
+  async create({ id, record, resources, template }: SandboxSpec, { signal }: CallOptions = {}): Promise<EngineCreated> {
     signal?.throwIfAborted()
     if (resources.diskMb !== null) {
       throw new SandboxError('NOT_SUPPORTED_BY_ENGINE', 'the local engine limits no disk; leave resources.disk_mb out')
     }
     const folder = this.#folders.of(id)
-    await this.#locks.run(id, () => folder.create({ id, record }), { signal })
+    const image = template.imageId === NO_IMAGE ? undefined : template.imageId
+    await this.#locks.run(id, () => folder.create({ id, record, image }), { signal })
+    if (image !== undefined) await this.#fill(folder, image, signal)
     const { uid, gid } = userInfo()
     return { ref: id, fixed: { cwd: folder.home, user: `${uid}:${gid}` } }
   }
@@ -155,6 +177,48 @@ class LocalEngine implements Engine {
     return sandbox
   }
 
+  /** `addedBytes` is 0: nobody counts here. */
+  async commit(
+    id: string,
+    _ref: EngineRef,
+    image: ImageSpec,
+    { signal }: CallOptions = {},
+  ): Promise<EngineImage & { addedBytes: number }> {
+    const copy = async (): Promise<EngineImage & { addedBytes: number }> => {
+      const folder = await this.#require(id)
+      const { run } = await folder.readState()
+      const freeze = isAlive(run) && !isFrozen(run.pid) ? run : null
+      if (freeze !== null) await freezeTree(freeze.pid)
+      try {
+        return { ...(await this.#images.create(image, folder.home, signal)), addedBytes: 0 }
+      } finally {
+        if (freeze !== null) thawTree(freeze.pid)
+      }
+    }
+    return await this.#locks.run(id, copy, { signal })
+  }
+
+  async listImages({ signal }: CallOptions = {}): Promise<EngineImage[]> {
+    signal?.throwIfAborted()
+    return await this.#images.list()
+  }
+
+  async removeImage(ref: ImageRef, { signal }: CallOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    for (const id of await this.#folders.ids()) {
+      if ((await this.#folders.of(id).readIdentity())?.image !== ref) continue
+      throw new SandboxError('IMAGE_IN_USE', 'sandboxes are still made of this image; delete them first')
+    }
+    await this.#images.remove(ref)
+  }
+
+  async changes(id: string, _ref: EngineRef, { signal }: CallOptions = {}): Promise<FileChange[]> {
+    signal?.throwIfAborted()
+    const folder = await this.#require(id)
+    const image = (await folder.readIdentity())?.image
+    return await folderChanges(folder.home, image === undefined ? null : this.#images.filesOf(image))
+  }
+
   events({ signal }: { signal: AbortSignal }): AsyncIterable<EngineEvent> {
     return this.#feed.subscribe(signal)
   }
@@ -195,6 +259,18 @@ class LocalEngine implements Engine {
     this.#watch = undefined
     for (const { socket } of this.#live.values()) socket.close()
     this.#live.clear()
+  }
+
+  /** The files of an image, into a folder that was just made. */
+  async #fill(folder: SandboxFolder, image: ImageRef, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      if ((await this.#images.find(image)) === null)
+        throw new SandboxError('TEMPLATE_NOT_FOUND', 'the image of this sandbox is not in the data folder any more')
+      await copyTree(this.#images.filesOf(image), folder.home, signal)
+    } catch (error) {
+      await folder.remove()
+      throw error
+    }
   }
 
   async #start(id: string, signal: AbortSignal | undefined): Promise<void> {

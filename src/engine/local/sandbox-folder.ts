@@ -7,6 +7,8 @@ import { isSandboxId } from '../../lib/ids.ts'
 export interface Identity {
   id: string
   record: string
+  /** The image that its files began as; absent: none. */
+  image?: string | undefined
 }
 
 /** The run of an agent: the process, and when the kernel started it, so that a reused pid is not taken for it. */
