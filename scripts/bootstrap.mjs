@@ -25,6 +25,7 @@ const scripts = {
   openapi: ['scripts/openapi.ts'],
   agent: ['scripts/agent.ts'],
   bench: ['scripts/bench.ts'],
+  chaos: ['scripts/chaos.ts'],
   seccomp: ['scripts/seccomp.ts'],
 }
 

@@ -10,9 +10,12 @@ const START_MS = 30_000
 /** A second Docker engine, for tests that stop it. Shares nothing with the one of the machine. */
 export interface OwnEngine extends AsyncDisposable {
   host: string
-  start(): Promise<void>
+  /** Resolves when it answers. Without `liveRestore` it ends the containers that it finds running. Default: they live on. */
+  start(options?: { liveRestore?: boolean }): Promise<void>
   /** SIGTERM, and its end awaited. Containers live on (`--live-restore`). */
   stop(): Promise<void>
+  /** SIGKILL: its containers live on without it. */
+  kill(): Promise<void>
 }
 
 /** Whether this machine lets us run one. */
@@ -30,13 +33,21 @@ export async function startOwnEngine(): Promise<OwnEngine> {
   const dir = mkdtempSync(join(tmpdir(), 'k2-dockerd-'))
   const socket = join(dir, 'docker.sock')
   const options = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid')]
-  const quiet = ['--bridge=none', '--iptables=false', '--live-restore', '--log-level=error']
+  const quiet = ['--bridge=none', '--iptables=false', '--log-level=error']
   let daemon: ChildProcess | null = null
+  const runs = () => daemon !== null && daemon.exitCode === null && daemon.signalCode === null
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (daemon === null || !runs()) return
+    const ended = once(daemon, 'exit')
+    daemon.kill(signal)
+    await ended
+  }
   const engine: OwnEngine = {
     host: `unix://${socket}`,
-    async start() {
+    async start({ liveRestore = true } = {}) {
       // In a network of its own: with --bridge=none it deletes `docker0`, which else is that of the machine's engine.
-      const dockerd = ['dockerd', ...options, ...quiet, '--host', `unix://${socket}`]
+      const life = liveRestore ? ['--live-restore'] : []
+      const dockerd = ['dockerd', ...options, ...quiet, ...life, '--host', `unix://${socket}`]
       daemon = spawn('unshare', ['--net', ...dockerd], { stdio: 'ignore' })
       const { docker, close } = createDockerClient(engine.host)
       const end = Date.now() + START_MS
@@ -52,13 +63,14 @@ export async function startOwnEngine(): Promise<OwnEngine> {
       }
       close()
     },
-    async stop() {
-      if (daemon === null || daemon.exitCode !== null) return
-      const ended = once(daemon, 'exit')
-      daemon.kill('SIGTERM')
-      await ended
+    stop: () => end('SIGTERM'),
+    async kill() {
+      await end('SIGKILL')
+      // Its containerd dies with it. Where nobody reaps orphans the next one would take the zombie for a living one.
+      rmSync(join(dir, 'exec', 'containerd', 'containerd.pid'), { force: true })
     },
     async [Symbol.asyncDispose]() {
+      if (!runs()) await engine.start()
       await removeAll(engine.host)
       await engine.stop()
       // Its data folder is a mount of its own, which it leaves behind with --live-restore.

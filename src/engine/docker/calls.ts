@@ -146,10 +146,14 @@ function translate(operation: Operation, thrown: unknown, name: string | undefin
   }
   if (operation === 'exec') {
     // Among others, a container that is ending: the engine has no word of its own for it.
-    return new SandboxError('AGENT_UNAVAILABLE', `the agent of ${subject(operation, name)} can't be reached; try again`, {
-      ...options,
-      details: { retryAfterSeconds: 1 },
-    })
+    return new SandboxError(
+      'AGENT_UNAVAILABLE',
+      `the agent of ${subject(operation, name)} can't be reached; try again`,
+      {
+        ...options,
+        details: { retryAfterSeconds: 1 },
+      },
+    )
   }
   return new SandboxError('INTERNAL', `the container engine failed at ${operation}; the log has its answer`, options)
 }
