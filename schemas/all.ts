@@ -19,6 +19,7 @@ import { FileInfo, FileSystemAction, FileSystemResponse } from './filesystem.ts'
 import { Health, Message, Readiness } from './health.ts'
 import { LanguageInfo, LanguageList } from './language.ts'
 import { ExecutionEvent } from './live.ts'
+import { PoolDeleted, PoolInfo, PoolList, PoolUpdate } from './pool.ts'
 import { PortInfo, PortList, PortStatus } from './port.ts'
 import { Problem } from './problem.ts'
 import {
@@ -62,6 +63,10 @@ export const allSchemas = [
   SandboxUpdate,
   SandboxList,
   SandboxAction,
+  PoolUpdate,
+  PoolInfo,
+  PoolList,
+  PoolDeleted,
   DeleteResponse,
   Usage,
   CommandExecution,

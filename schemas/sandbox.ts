@@ -161,6 +161,7 @@ const sandboxMembers = {
   max_lifetime: Nullable(Type.Integer(), {
     description: 'Seconds from its creation after which it is deleted, used or not; null: no end.',
   }),
+  warm: Type.Boolean({ description: 'It was ready before it was asked for: it came from a pool.' }),
 }
 
 export const SANDBOX_STATUSES = ['creating', 'running', 'paused', 'stopped', 'failed'] as const

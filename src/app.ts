@@ -33,6 +33,7 @@ import { type FileWatchRoutesOptions, fileWatchRoutes } from './routes/file-watc
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
+import { type PoolRoutesOptions, poolRoutes } from './routes/pools.ts'
 import { type PortProxyRoutesOptions, portProxyRoutes } from './routes/port-proxy.ts'
 import { type PortRoutesOptions, portRoutes } from './routes/ports.ts'
 import { type ProcessInputRoutesOptions, processInputRoutes } from './routes/process-input.ts'
@@ -61,6 +62,7 @@ export interface Deps {
   processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes'] & PtyRoutesOptions['processes']
   processOutput: ProcessOutputRoutesOptions['output']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
+  pools: PoolRoutesOptions['pools']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -78,6 +80,7 @@ const INFO = {
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
     { name: 'ports', description: 'Servers that run in a sandbox.' },
+    { name: 'pools', description: 'Sandboxes that wait ready.' },
     { name: 'server', description: 'The server itself.' },
   ],
 }
@@ -117,6 +120,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(rootRoutes)
     await api.register(healthRoutes, { health: deps.health, version })
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
+    await api.register(poolRoutes, { pools: deps.pools })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })
     await api.register(contextRoutes, { contexts: deps.contexts })

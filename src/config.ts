@@ -45,6 +45,8 @@ export interface Config {
     starts: number
     queuedStarts: number
   }
+  /** Of the default template; `idleMs` of all pools, 0: never drained. */
+  pool: { size: number; idleMs: number }
   startTimeoutMs: number
   pullTimeoutMs: number
   stopGraceMs: number
@@ -203,6 +205,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       starts: settings.MAX_STARTS,
       queuedStarts: settings.MAX_QUEUED_STARTS,
     },
+    pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000 },
     startTimeoutMs: settings.START_TIMEOUT * 1000,
     pullTimeoutMs: settings.PULL_TIMEOUT * 1000,
     stopGraceMs: settings.STOP_GRACE * 1000,

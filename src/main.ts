@@ -30,7 +30,13 @@ async function start(config: Config): Promise<void> {
   const info = await engine.open({ signal })
   for (const warning of info.warnings) logger.warn({ engine: info.name }, warning)
 
-  const core = createCore({ config: enforceable(config, info), engine, store, log: logger })
+  const core = createCore({
+    config: enforceable(config, info),
+    fingerprint: info.fingerprint,
+    engine,
+    store,
+    log: logger,
+  })
   await core.open({ signal })
   const { fileBytes, bufferBytes } = config.limits
   const app = await buildApp({

@@ -45,6 +45,11 @@ export class AgentLink {
     return this.#join(this.#opening, signal)
   }
 
+  /** The live client, null where there is none at the moment. */
+  get connected(): AgentClient | null {
+    return this.#client?.loss === null ? this.#client : null
+  }
+
   /** Ends the connection and every call on it; later calls throw the error. Idempotent. */
   close(error: SandboxError = agentUnavailable('the connection to the sandbox was closed')): void {
     if (this.#closed !== null) return

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import type { SandboxRecord } from './record.ts'
+import { isVisible, type SandboxRecord } from './record.ts'
 import type { Registry } from './registry.ts'
 
 const FLUSH_MS = 1000
@@ -87,6 +87,6 @@ export class Activity {
 
 /** When its longest life is over, used or not; null: it has no end. */
 export function oldAt({ status, createdAt, maxLifetimeSeconds }: SandboxRecord): number | null {
-  if (maxLifetimeSeconds === null || status === 'creating' || status === 'deleting') return null
+  if (maxLifetimeSeconds === null || status === 'creating' || !isVisible({ status })) return null
   return createdAt + maxLifetimeSeconds * 1000
 }

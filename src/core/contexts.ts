@@ -51,7 +51,15 @@ export class Contexts {
 
   /** The language's own context of a user, made when there is none. The same as `create` where it can't be. */
   async openDefault(id: string, runner: Runner, user: string | undefined, { signal }: CallOptions): Promise<void> {
-    const record = requireRunning(this.#registry, id)
+    await this.#openDefault(requireRunning(this.#registry, id), runner, user, { signal })
+  }
+
+  async #openDefault(
+    record: SandboxRecord,
+    runner: Runner,
+    user: string | undefined,
+    { signal }: CallOptions,
+  ): Promise<void> {
     const client = await this.#live.client(record, { signal })
     const contextId = defaultContextId(record, runner, user)
     try {
@@ -63,14 +71,26 @@ export class Contexts {
   }
 
   /**
-   * Starts the language's own context in the background. Code that comes meanwhile waits for it; where it fails the code's own
-   * try tells why. Never rejects.
+   * Starts the language's own context, in one that waits in a pool as well. Code that comes meanwhile waits for it; where it fails
+   * the code's own try tells why. False: it did not start. Never rejects.
    */
-  async prestart(id: string, language: Language): Promise<void> {
-    const signal = this.#live.of(this.#registry.require(id)).gone
-    const runner = { name: language.name, language, kernel: null }
-    await this.openDefault(id, runner, undefined, { signal }).catch((err: unknown) => {
-      if (!signal.aborted) this.#log.info({ sandbox: id, language: language.name, err }, 'did not start ahead')
+  async prestart(record: SandboxRecord, language: Language): Promise<boolean> {
+    const signal = this.#live.of(record).gone
+    try {
+      await this.#openDefault(record, runnerOf(language), undefined, { signal })
+      return true
+    } catch (err) {
+      if (!signal.aborted) this.#log.info({ sandbox: record.id, language: language.name, err }, 'did not start ahead')
+      return false
+    }
+  }
+
+  /** Of a sandbox that had it started ahead, with what is not so any more. CONTEXT_NOT_FOUND is success. */
+  async dropPrestarted(record: SandboxRecord, language: Language, { signal }: CallOptions): Promise<void> {
+    const client = await this.#live.client(record, { signal })
+    const id = defaultContextId(record, runnerOf(language))
+    await client.removeContext(id, { signal }).catch((error: unknown) => {
+      if (!isSandboxError(error, 'CONTEXT_NOT_FOUND')) throw error
     })
   }
 
@@ -118,6 +138,10 @@ export function defaultContextId(
   const id = `default-${name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 40)}`
   if (!asked || asked === user) return id
   return `${id}-${createHash('sha256').update(asked).digest('hex').slice(0, 12)}`
+}
+
+function runnerOf(language: Language): Runner {
+  return { name: language.name, language, kernel: null }
 }
 
 export function hasContexts({ language, kernel }: Runner): boolean {

@@ -19,6 +19,8 @@ import { Kernels } from './kernels.ts'
 import { LanguagesOf } from './languages-of.ts'
 import { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
+import type { PoolDefinition } from './pool/definition.ts'
+import { DEFAULT_POOL, Pools } from './pool/pools.ts'
 import { Ports } from './ports.ts'
 import { ProcessOutput } from './process-output.ts'
 import { Processes } from './processes.ts'
@@ -34,7 +36,9 @@ import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
 
 export interface CoreOptions {
-  config: Pick<Config, 'defaults' | 'limits' | 'startTimeoutMs' | 'stopGraceMs'>
+  config: Pick<Config, 'defaults' | 'limits' | 'pool' | 'startTimeoutMs' | 'stopGraceMs'>
+  /** See EngineInfo. */
+  fingerprint: string
   engine: Engine
   store: Store
   log: Log
@@ -44,6 +48,7 @@ export interface CoreOptions {
 /** What the routes of any API are built on. */
 export interface Core {
   sandboxes: Sandboxes
+  pools: Pools
   commands: Commands
   code: Code
   contexts: Contexts
@@ -64,7 +69,7 @@ export interface Core {
 }
 
 /** Wires the domain's parts together. Owns neither engine nor store. */
-export function createCore({ config, engine, store, log, clock = systemClock }: CoreOptions): Core {
+export function createCore({ config, fingerprint, engine, store, log, clock = systemClock }: CoreOptions): Core {
   const rules = config
   const locks = new KeyedLock()
   const registry = new Registry(store)
@@ -83,13 +88,24 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
   const kernels = new Kernels({ executions, live, registry })
   const languages = new LanguagesOf({ programs, kernels })
   const contexts = new Contexts({ registry, live, wake, languages, log })
-  const sandboxes = new Sandboxes({ ...life, contexts, removals, rules })
+  const pools = new Pools({
+    ...life,
+    contexts,
+    removals,
+    rules,
+    fingerprint,
+    table: store.pools,
+    idleMs: config.pool.idleMs,
+    defaultPool: defaultPool(config),
+  })
+  const sandboxes = new Sandboxes({ ...life, contexts, removals, rules, pools })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)
 
   return {
     sandboxes,
+    pools,
     commands: new Commands({ executions, rules }),
     code: new Code({ executions, contexts, languages, programs, registry, rules }),
     contexts,
@@ -107,10 +123,12 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
+      pools.open()
       takeOver({ registry, live, keepAlive, log })
     },
     async close(withinMs) {
       expiry.close()
+      await pools.close()
       await watch.close()
       await executions.close()
       keepAlive.close()
@@ -120,4 +138,11 @@ export function createCore({ config, engine, store, log, clock = systemClock }: 
       activity.close()
     },
   }
+}
+
+function defaultPool({ pool, defaults }: CoreOptions['config']): PoolDefinition | null {
+  if (pool.size === 0) return null
+  const { template, cpus, memoryMb, pids, diskMb } = defaults
+  const resources = { cpus, memoryMb, pids, diskMb }
+  return { name: DEFAULT_POOL, template, size: pool.size, network: 'internet', resources, prestart: [] }
 }

@@ -1,4 +1,4 @@
-import type { Engine, EngineRef, Template } from '../engine/types.ts'
+import type { Engine, EngineCreated, EngineRef, Template } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import { deadline } from '../lib/deadline.ts'
 import type { LiveSandboxes } from './live.ts'
@@ -15,7 +15,10 @@ export interface Launch {
 }
 
 /** What a start finds out, for the record. */
-export type Launched = Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'>
+export interface Launched extends Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'> {
+  /** What the engine decided instead of the record. */
+  fixed: EngineCreated['fixed']
+}
 
 /**
  * From a record to a sandbox whose agent answers and whose working folder exists. SANDBOX_START_FAILED when it does not within
@@ -29,6 +32,7 @@ export async function launch(
   using limit = deadline(timeoutMs, () => tooLate(timeoutMs), signal ? AbortSignal.any([signal, gone]) : gone)
   const bounded = limit.signal
   bounded.throwIfAborted()
+  let fixed: EngineCreated['fixed'] = null
   if (how.kind === 'new') {
     const spec = {
       id: record.id,
@@ -37,9 +41,10 @@ export async function launch(
       network: record.network,
       record: toLabel(record),
     }
-    const { ref, fixed } = await engine.create(spec, { signal: bounded })
-    record.ref = ref
-    if (fixed) Object.assign(record, { user: fixed.user, cwd: insideOf(fixed.cwd, record.cwd) })
+    const made = await engine.create(spec, { signal: bounded })
+    record.ref = made.ref
+    fixed = made.fixed
+    Object.assign(record, decided(record, fixed))
   }
   const ref = how.kind === 'again' ? how.ref : record.ref
   if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
@@ -47,12 +52,12 @@ export async function launch(
   const client = await live.client(record, { signal: bounded })
   const { uid, gid, cwdAccessible } = await client.prepare(record, { signal: bounded })
   // Told while it costs nothing. A sandbox that has files is started all the same, for root to mend it.
-  if (how.kind === 'new' && !cwdAccessible)
-    throw new SandboxError(
-      'CWD_NOT_ACCESSIBLE',
-      `user ${record.user} may not work in ${record.cwd}; give another cwd or user`,
-    )
-  return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid } }
+  if (how.kind === 'new' && !cwdAccessible) throw cwdNotAccessible(record)
+  return { ref, cwd: record.cwd, user: record.user, identity: { uid, gid }, fixed }
+}
+
+export function cwdNotAccessible({ user, cwd }: Pick<SandboxRecord, 'cwd' | 'user'>): SandboxError {
+  return new SandboxError('CWD_NOT_ACCESSIBLE', `user ${user} may not work in ${cwd}; give another cwd or user`)
 }
 
 function tooLate(timeoutMs: number): SandboxError {
@@ -62,7 +67,11 @@ function tooLate(timeoutMs: number): SandboxError {
   )
 }
 
-/** The local engine has one folder: paths below it stay, all others become the folder itself. */
-function insideOf(folder: string, cwd: string): string {
-  return cwd.startsWith(`${folder}/`) ? cwd : folder
+/** The local engine has one user, and one folder: paths below it stay, all others become the folder itself. */
+export function decided(
+  { cwd, user }: Pick<SandboxRecord, 'cwd' | 'user'>,
+  fixed: EngineCreated['fixed'],
+): Pick<SandboxRecord, 'cwd' | 'user'> {
+  if (fixed === null) return { cwd, user }
+  return { user: fixed.user, cwd: cwd.startsWith(`${fixed.cwd}/`) ? cwd : fixed.cwd }
 }

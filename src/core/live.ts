@@ -37,6 +37,11 @@ export class LiveSandboxes {
     return link.client({ signal: signal ? AbortSignal.any([signal, gone]) : gone })
   }
 
+  /** The agent's client where the link stands, without opening it; null where it does not. */
+  connected(id: string): AgentClient | null {
+    return this.#entries.get(id)?.link.connected ?? null
+  }
+
   /** Ends every call on the sandbox with `why` and drops the link. The next `of` begins anew. */
   end(id: string, why: SandboxError): void {
     const entry = this.#entries.get(id)

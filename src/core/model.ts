@@ -69,6 +69,8 @@ export interface Sandbox {
   onTimeout: OnTimeout
   autoResume: boolean
   maxLifetimeSeconds: number | null
+  /** It was made ahead, and given to its caller from a pool. */
+  warm: boolean
   createdAt: number
   /** When inactivity or its longest life ends it, as things stand; null: neither does. */
   expiresAt: number | null

@@ -25,6 +25,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     pausing: false,
     ref: null,
     template: template.reference,
+    imageId: template.imageId,
     imageEnv: template.env,
     cwd: request.cwd || (template.workdir === '/' ? null : template.workdir) || DEFAULT_CWD,
     user: request.user || template.user || ORDINARY_USER,
@@ -39,6 +40,8 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     autoResume: request.autoResume ?? false,
     maxLifetimeSeconds: lifetimeWithin(request.maxLifetimeSeconds, rules),
     deletedBy: null,
+    warm: false,
+    pooled: null,
     createdAt: now,
     lastActiveAt: now,
   }

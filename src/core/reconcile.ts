@@ -3,9 +3,10 @@ import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { finishChange } from './change.ts'
 import type { Clock } from './clock.ts'
+import { discard } from './discard.ts'
 import type { CallOptions, SandboxStatus } from './model.ts'
 import { pausedMeanwhile } from './pause.ts'
-import { fromLabel, type SandboxRecord } from './record.ts'
+import { fromLabel, isVisible, type SandboxRecord } from './record.ts'
 import type { Removals } from './removals.ts'
 import { REMOVED_OUTSIDE } from './removed-outside.ts'
 import { type StopParts, stopSandbox } from './stop.ts'
@@ -33,11 +34,14 @@ export async function reconcile(
   const stops: Promise<void>[] = []
   for (const record of known) {
     if (record.status === 'deleting') removals.add(record.id)
-    else if (record.status === 'creating') {
+    else if (record.status === 'ready') {
+      if (found.get(record.id)?.status !== 'running') discard(parts, record, 'pool')
+    } else if (record.status === 'warming') {
+      if (atStart) discard(parts, record, 'pool')
+    } else if (record.status === 'creating') {
       if (atStart) {
         log.info({ sandbox: record.id }, 'removing a sandbox whose create was cut off')
-        registry.update(record.id, { status: 'deleting', deletedBy: 'server_restart' })
-        removals.add(record.id)
+        discard(parts, record, 'server_restart')
       }
     } else if (differs(record, found.get(record.id))) {
       await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
@@ -66,15 +70,16 @@ async function finishStop(parts: ReconcileParts, record: SandboxRecord, { signal
 }
 
 /** Asks the engine what one sandbox is now and corrects its record. The caller holds its lock. */
-export async function settle(
-  { engine, registry, live, log }: ReconcileParts,
-  id: string,
-  { signal }: CallOptions,
-): Promise<void> {
+export async function settle(parts: ReconcileParts, id: string, { signal }: CallOptions): Promise<void> {
+  const { engine, registry, live, log } = parts
   const record = registry.find(id)
-  if (record === undefined || record.ref === null || record.status === 'creating' || record.status === 'deleting')
-    return
+  if (record === undefined || record.ref === null || record.status === 'creating') return
+  if (!isVisible(record) && record.status !== 'ready') return
   const now = await inspected(engine, { id, ref: record.ref }, { signal })
+  if (record.status === 'ready') {
+    if (now?.status !== 'running') discard(parts, record, 'pool')
+    return
+  }
   if (!differs(record, now)) return
   const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
   log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')

@@ -1,8 +1,29 @@
-import type { EngineRef, Network, Resources, Template } from '../engine/types.ts'
+import type { EngineCreated, EngineRef, Network, Resources, Template } from '../engine/types.ts'
 import type { OnTimeout, Sandbox, SandboxStatus } from './model.ts'
 
-/** `deleting`: answered as deleted, invisible to the API, kept until the engine has removed it. */
-export type RecordStatus = SandboxStatus | 'deleting'
+/**
+ * Beside those of the API, invisible to it. `deleting`: answered as deleted, kept until the engine has removed it. `warming` and
+ * `ready`: nobody's yet, in a pool.
+ */
+export type RecordStatus = SandboxStatus | 'deleting' | 'warming' | 'ready'
+
+/** What a sandbox in a pool was made for. */
+export interface Pooled {
+  pool: string
+  /** See EngineInfo.fingerprint. */
+  fingerprint: string
+  /** As it was asked for; the engine may have decided otherwise. */
+  asked: { cwd: string; user: string }
+  /** What the engine decided. */
+  fixed: EngineCreated['fixed']
+  /** Languages whose own contexts run already. */
+  prestarted: string[]
+}
+
+/** Only the API's own statuses can be seen by callers. */
+export function isVisible({ status }: Pick<SandboxRecord, 'status'>): boolean {
+  return status !== 'deleting' && status !== 'warming' && status !== 'ready'
+}
 
 /** All that is known of one sandbox. The durable truth; the labels hold only a copy of what never changes. */
 export interface SandboxRecord {
@@ -17,6 +38,8 @@ export interface SandboxRecord {
   /** null until the engine has made it. */
   ref: EngineRef | null
   template: string
+  /** Of the engine; null in records of earlier versions. */
+  imageId: string | null
   /** The image's ENV as it was at creation. */
   imageEnv: Record<string, string>
   cwd: string
@@ -38,15 +61,27 @@ export interface SandboxRecord {
   maxLifetimeSeconds: number | null
   /** Why it is being deleted; null as long as it is not. */
   deletedBy: DeletedBy | null
+  /** It was made ahead, and given to its caller from a pool. */
+  warm: boolean
+  /** null: it is somebody's. */
+  pooled: Pooled | null
   createdAt: number
   lastActiveAt: number
 }
 
-/** `create_failed`: nobody was told of it; `server_restart`: its create was cut off by one. */
-export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed' | 'server_restart'
+/** `create_failed`: nobody was told of it; `server_restart`: its create was cut off by one; `pool`: it was nobody's. */
+export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed' | 'server_restart' | 'pool'
 
 /** Of a record that an earlier version wrote, what it had no members for. */
-const ABSENT_BEFORE = { changingTo: null, autoResume: false, maxLifetimeSeconds: null, deletedBy: null }
+const ABSENT_BEFORE = {
+  imageId: null,
+  changingTo: null,
+  autoResume: false,
+  maxLifetimeSeconds: null,
+  deletedBy: null,
+  warm: false,
+  pooled: null,
+}
 
 /** From the JSON of a record, of this version or an earlier one. */
 export function parseRecord(body: string): SandboxRecord {
@@ -75,6 +110,9 @@ export function fromLabel(
     | 'changingTo'
     | 'deletedBy'
     | 'ref'
+    | 'imageId'
+    | 'warm'
+    | 'pooled'
     | 'imageEnv'
     | 'identity'
     | 'envs'
@@ -89,6 +127,7 @@ export function fromLabel(
     reason: 'found again without its database record: its metadata and envs are lost',
     stopping: false,
     ref: found.ref,
+    imageId: found.template?.imageId ?? null,
     imageEnv: found.template?.env ?? {},
     identity: null,
     envs: {},
@@ -115,9 +154,11 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     onTimeout,
     autoResume,
     maxLifetimeSeconds,
+    warm,
     createdAt,
   } = record
-  if (status === 'deleting') throw new Error(`sandbox ${id} is deleted and has no view`)
+  if (status === 'deleting' || status === 'warming' || status === 'ready')
+    throw new Error(`sandbox ${id} is ${status} and has no view`)
   return {
     id,
     name,
@@ -134,6 +175,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     onTimeout,
     autoResume,
     maxLifetimeSeconds,
+    warm,
     createdAt,
     expiresAt,
   }

@@ -1,7 +1,7 @@
 import { SandboxError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { SandboxFilter } from './model.ts'
-import { parseRecord, type SandboxRecord } from './record.ts'
+import { isVisible, parseRecord, type SandboxRecord } from './record.ts'
 
 /**
  * Every record, in memory and in the store. One server owns the database, so memory is a copy that is never behind:
@@ -21,10 +21,10 @@ export class Registry {
     }
   }
 
-  /** Those that are not being deleted. */
+  /** Those that callers see. */
   get size(): number {
     let size = 0
-    for (const record of this.#records.values()) if (record.status !== 'deleting') size++
+    for (const record of this.#records.values()) if (isVisible(record)) size++
     return size
   }
 
@@ -38,10 +38,10 @@ export class Registry {
     return this.#records.get(id)
   }
 
-  /** SANDBOX_NOT_FOUND when there is none or it is being deleted. */
+  /** SANDBOX_NOT_FOUND when there is none that callers see. */
   require(id: string): SandboxRecord {
     const record = this.#records.get(id)
-    if (!record || record.status === 'deleting') throw new SandboxError('SANDBOX_NOT_FOUND', 'Sandbox not found')
+    if (!record || !isVisible(record)) throw new SandboxError('SANDBOX_NOT_FOUND', 'Sandbox not found')
     return record
   }
 
@@ -60,6 +60,20 @@ export class Registry {
     if (record.name !== null) this.requireFreeName(record.name)
     this.#persist(record)
     this.#remember(record)
+  }
+
+  /**
+   * Makes one that waits in a pool somebody's: from here on it is `record`, under the id that it has. NAME_TAKEN, and false when it
+   * does not wait any more. Durable when it returns.
+   */
+  claim(id: string, record: Omit<SandboxRecord, 'id'>): boolean {
+    const waiting = this.#records.get(id)
+    if (waiting?.status !== 'ready') return false
+    if (record.name !== null) this.requireFreeName(record.name)
+    this.#persist({ ...record, id })
+    this.#remember(Object.assign(waiting, record))
+    this.#tell(id)
+    return true
   }
 
   /** Changes some members; undefined when the sandbox is not there any more. Durable when it returns. */
@@ -114,7 +128,7 @@ export class Registry {
   page(filter: SandboxFilter): { records: SandboxRecord[]; nextCursor: string | null } {
     const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor)
     const matching = this.all()
-      .filter((record) => record.status !== 'deleting' && matches(record, filter))
+      .filter((record) => isVisible(record) && matches(record, filter))
       .sort(byCreation)
       .filter((record) => after === null || byCreation(record, after) > 0)
     const records = matching.slice(0, filter.limit)

@@ -3,6 +3,7 @@ import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { type Activity, oldAt } from './activity.ts'
 import { changeOf, changeResources } from './change.ts'
 import { type Contexts, requireStateful } from './contexts.ts'
+import { discard } from './discard.ts'
 import type {
   CallOptions,
   ChangeSandbox,
@@ -14,7 +15,8 @@ import type {
 } from './model.ts'
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
 import { pauseSandbox } from './pause.ts'
-import { type DeletedBy, type SandboxRecord, toSandbox } from './record.ts'
+import type { Pools } from './pool/pools.ts'
+import { type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
 import { bringUp, type StartParts, startSandbox } from './start.ts'
 import { stopSandbox } from './stop.ts'
@@ -23,6 +25,7 @@ import { waitForStatus } from './wait-for-status.ts'
 export interface SandboxesParts extends StartParts {
   activity: Activity
   contexts: Contexts
+  pools: Pools
   removals: Removals
   locks: KeyedLock
   rules: SandboxRules
@@ -66,7 +69,13 @@ export class Sandboxes {
     const ahead = (request.prestart ?? []).map(requireStateful)
     const template = await engine.resolveTemplate(request.template || rules.defaults.template, { signal })
     const record = newRecord(request, template, rules, clock.now())
-    this.#requireRoom(request.name)
+    const room = () => this.#requireRoom(request.name)
+    const warm = await this.#parts.pools.claim(record, template, { signal, room })
+    if (warm) {
+      for (const language of ahead) void this.#parts.contexts.prestart(warm, language)
+      return this.#view(warm)
+    }
+    room()
     registry.add(record)
     try {
       await locks.run(record.id, () =>
@@ -74,10 +83,10 @@ export class Sandboxes {
       )
     } catch (error) {
       // A delete that came in between has taken care of it; its caller knows.
-      if (registry.find(record.id)?.status === 'creating') this.#discard(record, 'create_failed')
+      if (registry.find(record.id)?.status === 'creating') discard(this.#parts, record, 'create_failed')
       throw error
     }
-    for (const language of ahead) void this.#parts.contexts.prestart(record.id, language)
+    for (const language of ahead) void this.#parts.contexts.prestart(record, language)
     return this.#view(record)
   }
 
@@ -159,16 +168,16 @@ export class Sandboxes {
 
   /** Answers at once, in every state; the engine's part follows in the background and survives a crash. Calls on it end. */
   remove(id: string): void {
-    this.#discard(this.#parts.registry.require(id), 'request')
+    discard(this.#parts, this.#parts.registry.require(id), 'request')
   }
 
   /** One that is due: too old, or unused for its timeout. Does what `onTimeout` asked for; a failed sandbox is deleted. */
   async expire(record: SandboxRecord): Promise<void> {
     const { activity, clock, locks, log } = this.#parts
     const old = oldAt(record)
-    if (old !== null && old <= clock.now()) return this.#discard(record, 'max_lifetime')
+    if (old !== null && old <= clock.now()) return discard(this.#parts, record, 'max_lifetime')
     log.info({ sandbox: record.id, onTimeout: record.onTimeout }, 'sandbox unused for its timeout')
-    if (record.onTimeout === 'delete' || record.status === 'failed') return this.#discard(record, 'timeout')
+    if (record.onTimeout === 'delete' || record.status === 'failed') return discard(this.#parts, record, 'timeout')
     await locks.run(record.id, async () => {
       // Again: it may have been used while this waited.
       const due = activity.idleAt(record)
@@ -199,13 +208,6 @@ export class Sandboxes {
       },
       { signal },
     )
-  }
-
-  #discard(record: SandboxRecord, deletedBy: DeletedBy): void {
-    const { registry, live, removals } = this.#parts
-    registry.update(record.id, { status: 'deleting', deletedBy })
-    live.end(record.id, new SandboxError('SANDBOX_NOT_FOUND', 'the sandbox was deleted in the meantime'))
-    removals.add(record.id)
   }
 
   #requireRoom(name: string | undefined): void {

@@ -17,6 +17,11 @@ export class StartQueue {
     this.#longest = longest
   }
 
+  /** Nobody starts or waits. */
+  get isIdle(): boolean {
+    return this.#running === 0
+  }
+
   async run<T>(start: () => Promise<T>, { signal }: CallOptions = {}): Promise<T> {
     if (this.#running >= this.#atOnce) await this.#turn(signal)
     else this.#running++

@@ -53,7 +53,8 @@ export async function bringUp(
   how: Launch['how'],
   { signal }: CallOptions,
 ): Promise<void> {
-  const launched = await launch({ engine, live, record, how, timeoutMs: startTimeoutMs }, { signal })
+  const parts = { engine, live, record, how, timeoutMs: startTimeoutMs }
+  const { fixed: _, ...launched } = await launch(parts, { signal })
   // Deleted while it started: leave it to the removal that waits for this lock.
   registry.require(record.id)
   registry.update(record.id, { ...launched, status: 'running', reason: null, lastActiveAt: clock.now() })

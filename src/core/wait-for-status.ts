@@ -13,7 +13,7 @@ export async function waitForStatus(
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const look = () => {
     const status = registry.find(id)?.status ?? 'deleting'
-    if (status === 'deleting' || statuses.includes(status)) resolve()
+    if (status === 'deleting' || (statuses as readonly string[]).includes(status)) resolve()
   }
   const leave = () => reject(signal?.reason ?? new SandboxError('CLIENT_GONE', 'the client went away'))
   const unwatch = registry.watch(id, look)

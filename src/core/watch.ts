@@ -55,7 +55,7 @@ export class Watch {
     if (record === undefined) return
     try {
       if (event.type === 'outOfMemory') log.info({ sandbox: event.id }, 'a process was killed: out of memory')
-      else if (record.status === 'creating') {
+      else if (record.status === 'creating' || record.status === 'warming') {
         // The create itself finds out through its calls; this only makes it quick.
         if (event.type === 'died')
           live.end(

@@ -120,6 +120,8 @@ export interface EngineInfo {
   link: 'dial' | 'exec' | 'stdio'
   /** Whether resources.diskMb is enforced. */
   diskLimit: boolean
+  /** Changes when sandboxes are made otherwise than before: another agent, link or server version. */
+  fingerprint: string
   /** Sentences an operator should read at start (old runc, no disk limit…). */
   warnings: string[]
 }

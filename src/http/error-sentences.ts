@@ -18,6 +18,7 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   SANDBOX_STATE_CONFLICT: 'Sandbox 4f2k8m1x9q7w3z5c6v0b is stopped; start it first',
   SANDBOX_START_FAILED: 'The sandbox ended while it started; its last output is in output',
   SANDBOX_LIMIT_REACHED: 'This server holds as many sandboxes as it may; delete some and try again',
+  POOL_NOT_FOUND: 'There is no pool of that name.',
   NAME_TAKEN: 'A sandbox named "crawler" exists; choose another name or delete it',
   TEMPLATE_INVALID: '"Not An Image" is not an image reference; write it as name:tag',
   TEMPLATE_NOT_FOUND: 'The image python:9.9 is neither here nor at its registry',

@@ -18,6 +18,7 @@ export const SANDBOX = {
   on_timeout: 'delete',
   auto_resume: false,
   max_lifetime: null,
+  warm: false,
 }
 
 export const USAGE = { cpu_seconds: 0.012, peak_memory_bytes: 9_437_184, wall_seconds: 0.018 }

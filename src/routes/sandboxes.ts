@@ -1,6 +1,5 @@
 import {
   DeleteResponse,
-  type ResourcesRequest,
   SandboxCreate,
   SandboxCreated,
   SandboxGetQuery,
@@ -24,6 +23,7 @@ import { clientGone } from '../http/client-gone.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
 import { ID, SANDBOX } from './examples.ts'
+import { toResources } from './resources.ts'
 import { sandboxAnswer } from './sandbox-answer.ts'
 import { SandboxParams } from './sandbox-id.ts'
 
@@ -67,15 +67,6 @@ export async function sandboxRoutes(app: TypedApp, { sandboxes }: SandboxRoutesO
 }
 
 const DEFAULT_WAIT_SECONDS = 30
-
-function toResources({ cpus, memory_mb, pids, disk_mb }: ResourcesRequest): NonNullable<ChangeSandbox['resources']> {
-  return {
-    ...(cpus !== undefined && { cpus }),
-    ...(memory_mb !== undefined && { memoryMb: memory_mb }),
-    ...(pids !== undefined && { pids }),
-    ...(disk_mb !== undefined && { diskMb: disk_mb }),
-  }
-}
 
 function toChange(body: SandboxUpdate): ChangeSandbox {
   return {

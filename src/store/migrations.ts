@@ -8,6 +8,7 @@ const STEPS = [
      last_active_at INTEGER NOT NULL,
      body TEXT NOT NULL
    ) STRICT;`,
+  'CREATE TABLE pools (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;',
 ]
 
 /** Brings the database to the newest version, each step in a transaction. Refuses one made by a newer server. */

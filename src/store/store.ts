@@ -1,9 +1,11 @@
 import { Database } from './database.ts'
+import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 
 /** What is durable: one member a table. Every write that returns is on disk, alone or with its transaction. */
 export interface Store {
   sandboxes: SandboxTable
+  pools: PoolTable
   /** See Database.transaction. `work` must not await. */
   transaction<T>(work: () => T): T
   close(): void
@@ -14,6 +16,7 @@ export function openStore(dataDir: string): Store {
   const db = new Database(dataDir)
   return {
     sandboxes: sandboxTable(db),
+    pools: poolTable(db),
     transaction: (work) => db.transaction(work),
     close: () => db.close(),
   }

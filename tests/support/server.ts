@@ -40,7 +40,14 @@ export class Server implements AsyncDisposable {
     this.dataDir = dataDir
     this.engine = engine
     const template: Record<string, string> = engine === 'local' ? { K2_DEFAULT_TEMPLATE: 'local' } : {}
-    this.#settings = { K2_ENGINE: engine, K2_LINK: link, K2_STOP_GRACE: '2', ...template, ...settings }
+    this.#settings = {
+      K2_ENGINE: engine,
+      K2_LINK: link,
+      K2_STOP_GRACE: '2',
+      K2_POOL_SIZE: '0',
+      ...template,
+      ...settings,
+    }
   }
 
   /** Resolves when it listens. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Duplex, Readable } from 'node:stream'
 import { isSandboxError, SandboxError } from '../../errors.ts'
 import { untilAborted } from '../../lib/deadline.ts'
@@ -38,7 +39,7 @@ import { probeEngine } from './probe.ts'
 import { repairShared } from './repair.ts'
 import { ensureScratchImage } from './scratch-image.ts'
 import { readSeccompProfile } from './seccomp.ts'
-import type { SpecFacts } from './spec.ts'
+import { SPEC_VERSION, type SpecFacts } from './spec.ts'
 import { startContainer } from './start.ts'
 import { Starting } from './starting.ts'
 import { resolveOwnImage, Templates } from './templates.ts'
@@ -116,6 +117,7 @@ class DockerEngine implements Engine {
       version: facts.version,
       link: this.#prepared.link,
       diskLimit: probed.diskLimit,
+      fingerprint: fingerprintOf(this.#prepared),
       warnings: [
         ...facts.warnings,
         ...(probed.diskLimit
@@ -335,4 +337,11 @@ function noDiskLimit(): SandboxError {
     'NOT_SUPPORTED_BY_ENGINE',
     'this engine cannot limit the disk of a sandbox (it needs overlay2 on XFS with pquota); leave resources.disk_mb out',
   )
+}
+
+/** Of a container's spec, whatever is the same for all. */
+function fingerprintOf(prepared: Prepared): string {
+  const { secret: _, ...rest } = prepared
+  const spec = JSON.stringify(rest, Object.keys(rest).sort())
+  return createHash('sha256').update(spec).update(SPEC_VERSION).digest('hex').slice(0, 20)
 }

@@ -103,6 +103,9 @@ function hostConfig({ resources, network, template }: SandboxSpec, facts: SpecFa
   } satisfies HostConfigSent as HostConfig
 }
 
+/** Raised with each change of the spec: containers that wait in a pool are made anew then. */
+export const SPEC_VERSION = '1'
+
 /** Those that `POST /containers/{id}/update` can set as well. */
 export function changeableLimits({ cpus, memoryMb, pids }: Resources) {
   const memoryBytes = memoryMb * MEBIBYTE

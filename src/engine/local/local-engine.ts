@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import { SandboxError } from '../../errors.ts'
@@ -91,7 +92,20 @@ class LocalEngine implements Engine {
     await untilAborted(Promise.all(ids.map((id) => this.#locks.run(id, () => this.#rejoin(id)))), signal)
     this.#watch ??= setInterval(() => void this.#look(), WATCH_MS).unref()
     const warnings = [WARNING]
-    return { name: 'local', version: process.version, link: 'dial', diskLimit: false, warnings }
+    return {
+      name: 'local',
+      version: process.version,
+      link: 'dial',
+      diskLimit: false,
+      fingerprint: await this.#fingerprint(),
+      warnings,
+    }
+  }
+
+  /** The agent as it is on the disk now. */
+  async #fingerprint(): Promise<string> {
+    const { size, mtimeMs } = await stat(this.#options.agentBinary)
+    return `local-${size}-${mtimeMs}`
   }
 
   async resolveTemplate(reference: string, { signal }: CallOptions = {}): Promise<Template> {

@@ -28,6 +28,7 @@ export function describeLifecycle(live: Live): void {
       on_timeout: 'delete',
       auto_resume: false,
       max_lifetime: null,
+      warm: false,
     })
     expect(Date.parse(made.created_at)).toBeGreaterThanOrEqual(before - 1)
     expect(Date.parse(made.expires_at ?? '')).toBeGreaterThan(Date.now() + 290_000)

@@ -36,6 +36,7 @@ test('a sandbox is shown with every member and without its environment', async (
     on_timeout: 'delete',
     auto_resume: false,
     max_lifetime: null,
+    warm: false,
   })
 })
 

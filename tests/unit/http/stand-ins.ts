@@ -30,6 +30,7 @@ export const SANDBOX: Sandbox = {
   onTimeout: 'delete',
   autoResume: false,
   maxLifetimeSeconds: null,
+  warm: false,
   createdAt: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   expiresAt: null,
 }
@@ -145,6 +146,16 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       restart: async (id) => onlyKnown(id),
       setTimeout: (id, timeoutSeconds) => ({ ...onlyKnown(id), timeoutSeconds }),
       remove: (id) => void onlyKnown(id),
+    },
+    pools: {
+      list: () => [],
+      get: () => {
+        throw new SandboxError('POOL_NOT_FOUND', 'no pool of that name')
+      },
+      define: async () => {
+        throw new SandboxError('TEMPLATE_NOT_FOUND', 'no such image')
+      },
+      remove: () => {},
     },
     commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
     code: { run: async () => CODE, follow: async () => CODE, ...code },
