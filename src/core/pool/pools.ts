@@ -90,7 +90,10 @@ export class Pools {
   async claim(wanted: SandboxRecord, template: Template, options: ClaimOptions): Promise<SandboxRecord | null> {
     const fitting = [...this.#pools.values()].filter((pool) => pool.fits(wanted, template))
     if (fitting.length === 0) return null
-    for (const pool of fitting) pool.asked()
+    for (const pool of fitting) {
+      pool.asked()
+      if (pool.definition.template === template.reference) this.#dropOthers(pool, template)
+    }
     const { cpus, memoryMb, pids } = wanted.resources
     const exact = ({ definition: { resources } }: Pool) =>
       Number(resources.cpus === cpus && resources.memoryMb === memoryMb && resources.pids === pids)
@@ -141,6 +144,14 @@ export class Pools {
 
   #empty(pool: Pool): void {
     for (const record of pool.waiting.splice(0)) this.#drop(record)
+  }
+
+  /** The name leads to another image now. */
+  #dropOthers({ waiting }: Pool, { imageId }: Pick<Template, 'imageId'>): void {
+    for (const record of waiting.splice(0)) {
+      if (record.imageId === imageId) waiting.push(record)
+      else this.#drop(record)
+    }
   }
 
   #drop(record: SandboxRecord): void {

@@ -40,6 +40,7 @@ describe('label', () => {
       ref: 'b'.repeat(64),
       status: 'stopped',
       reason: expect.stringContaining('metadata and envs are lost'),
+      imageId: 'sha256:1',
       imageEnv: { LANG: 'C.UTF-8' },
       identity: null,
       envs: {},
