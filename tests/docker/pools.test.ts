@@ -66,6 +66,7 @@ describe('what happens to those that wait', () => {
   test('when the name leads to another image, no create gets the old one', async () => {
     const engine = docker
     const tag = `k2test/pool-${live.server.instance}`
+    await filled()
     const [one] = await waiting()
     if (!one) throw new Error('a container waits')
     const image = engine.getImage('k2data/sandbox-base:latest')
