@@ -72,3 +72,13 @@ export const outputLimitBytes = () =>
     description:
       "Most bytes kept of each of stdout and stderr: of more, the beginning and the end are kept, `truncated` is true, and in text the line `[... N bytes left out ...]` stands between them. Default and largest value are the server's settings K2_DEFAULT_OUTPUT_KB and K2_MAX_OUTPUT_KB.",
   })
+
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^[\\x21-\\x7e]{1,255}$',
+      description:
+        "A key of the caller's own for this one request, such as a UUID: 1 to 255 printable ASCII characters without spaces. Sent again with it, the request is not done again: the answer is what the first one made, also while that is under way or after a restart of the server. Kept for 24 hours (the latest 100,000 of them).",
+    }),
+  ),
+})

@@ -14,6 +14,7 @@ import { FileAccess } from './file-access.ts'
 import { FileContents } from './file-contents.ts'
 import { FileTree } from './file-tree.ts'
 import { Files } from './files.ts'
+import { Idempotency } from './idempotency.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Kernels } from './kernels.ts'
 import { LanguagesOf } from './languages-of.ts'
@@ -98,7 +99,8 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     idleMs: config.pool.idleMs,
     defaultPool: defaultPool(config),
   })
-  const sandboxes = new Sandboxes({ ...life, contexts, removals, rules, pools })
+  const idempotency = new Idempotency({ store, clock })
+  const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)

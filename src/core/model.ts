@@ -17,6 +17,13 @@ export interface CallOptions {
 export type SandboxStatus = 'creating' | 'running' | 'paused' | 'stopped' | 'failed'
 export type OnTimeout = 'delete' | 'stop' | 'pause'
 
+/** A request that is done once under its key, however often it is sent. */
+export interface Idempotent {
+  key: string
+  /** Equal for equal requests. */
+  fingerprint: string
+}
+
 /** What a caller may choose; what is absent gets the server's default. */
 export interface CreateSandbox {
   template?: string | undefined
@@ -36,6 +43,7 @@ export interface CreateSandbox {
   getOrCreate?: boolean | undefined
   /** Languages whose own contexts start at once. */
   prestart?: string[] | undefined
+  once?: Idempotent | undefined
 }
 
 /** What changes of a sandbox that there is; what is absent stays. */

@@ -55,22 +55,28 @@ export class Registry {
     throw new SandboxError('NAME_TAKEN', `a sandbox named "${name}" exists already; delete it or choose another name`)
   }
 
-  /** NAME_TAKEN. Durable when it returns. */
-  add(record: SandboxRecord): void {
+  /** NAME_TAKEN. Durable when it returns, together with what `along` writes. */
+  add(record: SandboxRecord, along?: (id: string) => void): void {
     if (record.name !== null) this.requireFreeName(record.name)
-    this.#persist(record)
+    this.#store.transaction(() => {
+      this.#persist(record)
+      along?.(record.id)
+    })
     this.#remember(record)
   }
 
   /**
    * Makes one that waits in a pool somebody's: from here on it is `record`, under the id that it has. NAME_TAKEN, and false when it
-   * does not wait any more. Durable when it returns.
+   * does not wait any more. Durable when it returns, together with what `along` writes.
    */
-  claim(id: string, record: Omit<SandboxRecord, 'id'>): boolean {
+  claim(id: string, record: Omit<SandboxRecord, 'id'>, along?: (id: string) => void): boolean {
     const waiting = this.#records.get(id)
     if (waiting?.status !== 'ready') return false
     if (record.name !== null) this.requireFreeName(record.name)
-    this.#persist({ ...record, id })
+    this.#store.transaction(() => {
+      this.#persist({ ...record, id })
+      along?.(id)
+    })
     this.#remember(Object.assign(waiting, record))
     this.#tell(id)
     return true

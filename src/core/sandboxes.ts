@@ -4,6 +4,7 @@ import { type Activity, oldAt } from './activity.ts'
 import { changeOf, changeResources } from './change.ts'
 import { type Contexts, requireStateful } from './contexts.ts'
 import { discard } from './discard.ts'
+import type { Idempotency } from './idempotency.ts'
 import type {
   CallOptions,
   ChangeSandbox,
@@ -16,7 +17,7 @@ import type {
 import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
 import { pauseSandbox } from './pause.ts'
 import type { Pools } from './pool/pools.ts'
-import { type SandboxRecord, toSandbox } from './record.ts'
+import { isVisible, type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
 import { bringUp, type StartParts, startSandbox } from './start.ts'
 import { stopSandbox } from './stop.ts'
@@ -26,10 +27,15 @@ export interface SandboxesParts extends StartParts {
   activity: Activity
   contexts: Contexts
   pools: Pools
+  idempotency: Idempotency
   removals: Removals
   locks: KeyedLock
   rules: SandboxRules
 }
+
+type Created = Sandbox & { created: boolean }
+/** Writes down what was made under a caller's key. */
+type Bind = (id: string) => void
 
 /** A create whose name another create has; that one takes this long at most. */
 const OTHER_CREATE_MS = 120_000
@@ -48,14 +54,31 @@ export class Sandboxes {
 
   /**
    * Resolves when it runs and its agent answers. When it fails or the client leaves, nothing stays behind. `created`: false when
-   * it was there already, by its name.
+   * it was there already, by its name. `replayed`: a create before this one made it, under the same key (`once`).
    */
-  async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Sandbox & { created: boolean }> {
+  async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Created & { replayed: boolean }> {
+    if (request.once === undefined)
+      return { ...(await this.#createOrFind(request, undefined, { signal })), replayed: false }
+    const once = {
+      find: (id: string) => {
+        const record = this.#parts.registry.find(id)
+        return record && isVisible(record) ? { ...this.#view(record), created: true } : undefined
+      },
+      make: (bind: (id: string) => void) => this.#createOrFind(request, bind, { signal }),
+    }
+    const [created, replayed] = await this.#parts.idempotency.run('sandboxes', request.once, once, { signal })
+    return { ...created, replayed }
+  }
+
+  async #createOrFind(request: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Created> {
     for (let tries = 1; ; tries++) {
       const found = request.getOrCreate ? await this.#existing(request.name, { signal }) : null
-      if (found) return { ...found, created: false }
+      if (found) {
+        bind?.(found.id)
+        return { ...found, created: false }
+      }
       try {
-        return { ...(await this.#create(request, { signal })), created: true }
+        return { ...(await this.#create(request, bind, { signal })), created: true }
       } catch (error) {
         // Another create of that name was quicker: its sandbox is the answer.
         if (!request.getOrCreate || !isSandboxError(error, 'NAME_TAKEN') || tries === MOST_TRIES) throw error
@@ -63,20 +86,20 @@ export class Sandboxes {
     }
   }
 
-  async #create(request: CreateSandbox, { signal }: CallOptions): Promise<Sandbox> {
+  async #create(request: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Sandbox> {
     const { engine, registry, locks, queue, rules, clock } = this.#parts
     this.#requireRoom(request.name)
     const ahead = (request.prestart ?? []).map(requireStateful)
     const template = await engine.resolveTemplate(request.template || rules.defaults.template, { signal })
     const record = newRecord(request, template, rules, clock.now())
     const room = () => this.#requireRoom(request.name)
-    const warm = await this.#parts.pools.claim(record, template, { signal, room })
+    const warm = await this.#parts.pools.claim(record, template, { signal, room, bind })
     if (warm) {
       for (const language of ahead) void this.#parts.contexts.prestart(warm, language)
       return this.#view(warm)
     }
     room()
-    registry.add(record)
+    registry.add(record, bind)
     try {
       await locks.run(record.id, () =>
         queue.run(() => bringUp(this.#parts, record, { kind: 'new', template }, { signal }), { signal }),

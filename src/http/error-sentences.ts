@@ -20,6 +20,8 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   SANDBOX_LIMIT_REACHED: 'This server holds as many sandboxes as it may; delete some and try again',
   POOL_NOT_FOUND: 'There is no pool of that name.',
   NAME_TAKEN: 'A sandbox named "crawler" exists; choose another name or delete it',
+  IDEMPOTENCY_KEY_REUSED: 'The Idempotency-Key "k1" was sent with another request before; use a new key',
+  IDEMPOTENT_RESULT_GONE: 'What this Idempotency-Key made, 4f2k8m1x9q7w3z5c6v0b, was deleted since; use a new key',
   TEMPLATE_INVALID: '"Not An Image" is not an image reference; write it as name:tag',
   TEMPLATE_NOT_FOUND: 'The image python:9.9 is neither here nor at its registry',
   IMAGE_IN_USE: 'Sandboxes or other images are still made of this image; delete them first',

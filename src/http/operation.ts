@@ -17,6 +17,8 @@ export interface Operation {
   description: string
   params?: TSchema
   querystring?: TSchema
+  /** Names in lower case. */
+  headers?: TSchema
   body?: TSchema
   /** The body may also be, or without `body` is, a stream of bytes. What they are. */
   rawBody?: string
@@ -40,7 +42,7 @@ export interface Operation {
 
 type RouteSchema<O extends Operation> = Pick<
   O,
-  Extract<keyof O, 'params' | 'querystring' | (O extends { rawBody: string } ? never : 'body')>
+  Extract<keyof O, 'params' | 'querystring' | 'headers' | (O extends { rawBody: string } ? never : 'body')>
 > &
   (O extends { rawAnswer: object } | { upgrade: string } ? object : { response: { 200: O['answer'] } })
 
@@ -96,6 +98,7 @@ export function operation<const O extends Operation>(spec: O): RouteSchema<O> {
     description: spec.description,
     ...(spec.params && { params: spec.params }),
     ...(spec.querystring && { querystring: spec.querystring }),
+    ...(spec.headers && { headers: spec.headers }),
     ...(spec.body && { body: spec.rawBody ? { content: { 'application/json': { schema: spec.body } } } : spec.body }),
     response: {
       ...(spec.answer && { 200: spec.answer }),

@@ -3,7 +3,7 @@ import type { ErrorObject } from 'ajv'
 import { type ErrorCode, type ErrorDetails, SandboxError } from '../errors.ts'
 
 type Fault = NonNullable<ErrorDetails['errors']>[number]
-export type RequestPart = 'body' | 'query' | 'path'
+export type RequestPart = 'body' | 'query' | 'path' | 'header'
 
 /** More would only make the answer long. */
 const MAX_FAULTS = 32

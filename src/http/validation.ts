@@ -16,6 +16,8 @@ interface RouteSchemaPart {
   httpPart?: string
 }
 
+const TEXT_PARTS: Record<string, RequestPart> = { params: 'path', headers: 'header' }
+
 /** Above this, only the first fault is told: collecting them all would let a large body make as many error objects. */
 const MAX_MEMBERS_FOR_ALL_ERRORS = 1000
 
@@ -35,7 +37,7 @@ export function buildValidators(schemas: Schemas) {
           () => findAll(schema),
           planBody(schema, (id) => schemas[id]),
         )
-      : validateText(texts.compile(schema), httpPart === 'params' ? 'path' : 'query')
+      : validateText(texts.compile(schema), TEXT_PARTS[httpPart ?? ''] ?? 'query')
 }
 
 /** The same in Fastify's type, which asks for its own Ajv's validators. */

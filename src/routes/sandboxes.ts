@@ -1,3 +1,4 @@
+import { IdempotencyHeaders } from '../../schemas/common.ts'
 import {
   DeleteResponse,
   SandboxCreate,
@@ -20,6 +21,7 @@ import type {
 } from '../core/model.ts'
 import type { TypedApp } from '../http/app-type.ts'
 import { clientGone } from '../http/client-gone.ts'
+import { idempotencyOf } from '../http/idempotency-key.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
 import { ID, SANDBOX } from './examples.ts'
@@ -29,7 +31,7 @@ import { SandboxParams } from './sandbox-id.ts'
 
 export interface SandboxRoutesOptions {
   sandboxes: {
-    create(request: CreateSandbox, options: CallOptions): Promise<Sandbox & { created: boolean }>
+    create(request: CreateSandbox, options: CallOptions): Promise<Sandbox & { created: boolean; replayed: boolean }>
     change(id: string, request: ChangeSandbox, options: CallOptions): Promise<Sandbox>
     wait(id: string, statuses: readonly SandboxStatus[], waitMs: number, options: CallOptions): Promise<Sandbox>
     get(id: string): Sandbox
@@ -39,8 +41,10 @@ export interface SandboxRoutesOptions {
 }
 
 export async function sandboxRoutes(app: TypedApp, { sandboxes }: SandboxRoutesOptions): Promise<void> {
-  app.post('/sandboxes', { schema: createSandbox }, async ({ body }, reply) => {
-    const { created, ...sandbox } = await sandboxes.create(toCreate(body), { signal: clientGone(reply) })
+  app.post('/sandboxes', { schema: createSandbox }, async ({ body, headers }, reply) => {
+    const request = { ...toCreate(body), once: idempotencyOf(headers, body) }
+    const { created, replayed, ...sandbox } = await sandboxes.create(request, { signal: clientGone(reply) })
+    if (replayed) reply.header('idempotency-replayed', 'true')
     return { ...sandboxAnswer(sandbox), created }
   })
 
@@ -125,7 +129,8 @@ const createSandbox = operation({
   tag: 'sandboxes',
   summary: 'Make a sandbox',
   description:
-    'Answers when the sandbox runs and can be used. Everything has a default, so no body at all is fine. If the client leaves before the answer, or the start fails, nothing is left behind.',
+    'Answers when the sandbox runs and can be used. Everything has a default, so no body at all is fine. If the client leaves before the answer, or the start fails, nothing is left behind. With an `Idempotency-Key` it is safe to send again, whatever became of the answer: the same sandbox is answered, as it is then, with `Idempotency-Replayed: true`. The same key with another body is 422, and 410 once that sandbox was deleted; a failed create leaves its key free.',
+  headers: IdempotencyHeaders,
   body: Ref(SandboxCreate),
   bodyOptional: true,
   requestExamples: {
@@ -156,6 +161,8 @@ const createSandbox = operation({
     'CWD_NOT_ACCESSIBLE',
     'NOT_SUPPORTED_BY_ENGINE',
     'NAME_TAKEN',
+    'IDEMPOTENCY_KEY_REUSED',
+    'IDEMPOTENT_RESULT_GONE',
     'LANGUAGE_UNAVAILABLE',
     'SANDBOX_STATE_CONFLICT',
     'SANDBOX_START_FAILED',

@@ -9,6 +9,16 @@ const STEPS = [
      body TEXT NOT NULL
    ) STRICT;`,
   'CREATE TABLE pools (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;',
+  `CREATE TABLE idempotency_keys (
+     scope TEXT NOT NULL,
+     key TEXT NOT NULL,
+     fingerprint TEXT NOT NULL,
+     made_id TEXT NOT NULL,
+     made_at INTEGER NOT NULL,
+     PRIMARY KEY (scope, key)
+   ) STRICT;
+   CREATE INDEX idempotency_keys_made_at ON idempotency_keys (made_at);
+   CREATE INDEX idempotency_keys_made_id ON idempotency_keys (made_id);`,
 ]
 
 /** Brings the database to the newest version, each step in a transaction. Refuses one made by a newer server. */

@@ -1,4 +1,5 @@
 import { Database } from './database.ts'
+import { type KeyTable, keyTable } from './idempotency-keys.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 
@@ -6,6 +7,7 @@ import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 export interface Store {
   sandboxes: SandboxTable
   pools: PoolTable
+  keys: KeyTable
   /** See Database.transaction. `work` must not await. */
   transaction<T>(work: () => T): T
   close(): void
@@ -17,6 +19,7 @@ export function openStore(dataDir: string): Store {
   return {
     sandboxes: sandboxTable(db),
     pools: poolTable(db),
+    keys: keyTable(db),
     transaction: (work) => db.transaction(work),
     close: () => db.close(),
   }

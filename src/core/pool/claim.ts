@@ -9,6 +9,8 @@ import type { Pool } from './pool.ts'
 export interface ClaimOptions extends CallOptions {
   /** Throws when there is no room for another sandbox; asked in the turn in which one is given away. */
   room: () => void
+  /** Called with its id in the transaction that gives it away. */
+  bind?: ((id: string) => void) | undefined
 }
 
 /** An agent answers in a fraction of a millisecond; one that needs longer than this is not given away. */
@@ -24,7 +26,7 @@ export async function claimFrom(
   pools: Pool[],
   wanted: SandboxRecord,
   template: Template,
-  { signal, room }: ClaimOptions,
+  { signal, room, bind }: ClaimOptions,
 ): Promise<SandboxRecord | null> {
   for (const pool of pools) {
     for (let next = take(pool, template); next !== undefined; next = take(pool, template)) {
@@ -34,7 +36,7 @@ export async function claimFrom(
         continue
       }
       try {
-        if (!(await give(parts, next, wanted, { signal, room }))) continue
+        if (!(await give(parts, next, wanted, { signal, room, bind }))) continue
         pool.served()
         return next
       } catch (error) {
@@ -69,7 +71,7 @@ async function give(
   parts: FillParts,
   waiting: SandboxRecord,
   wanted: SandboxRecord,
-  { signal, room }: ClaimOptions,
+  { signal, room, bind }: ClaimOptions,
 ): Promise<boolean> {
   const { registry, clock, locks } = parts
   const { pooled, id, ref, cwd, user, identity, resources } = waiting
@@ -90,7 +92,7 @@ async function give(
   }
   room()
   // What still has to be changed is removed by a start that finds it so, as every create that a crash has cut off.
-  if (!registry.claim(id, { ...own, status: asIs ? 'running' : 'creating' })) return false
+  if (!registry.claim(id, { ...own, status: asIs ? 'running' : 'creating' }, bind)) return false
   if (asIs) return true
   try {
     await locks.run(id, async () => {

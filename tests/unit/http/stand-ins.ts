@@ -135,7 +135,7 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
   return {
     config: {},
     sandboxes: {
-      create: async () => ({ ...SANDBOX, created: true }),
+      create: async () => ({ ...SANDBOX, created: true, replayed: false }),
       change: async (id) => onlyKnown(id),
       wait: async (id) => onlyKnown(id),
       pause: async (id) => ({ ...onlyKnown(id), status: 'paused' }),

@@ -15,7 +15,7 @@ beforeAll(async () => {
     sandboxes: {
       create: async (request) => {
         created = request
-        return { ...SANDBOX, created: true }
+        return { ...SANDBOX, created: true, replayed: false }
       },
       get: () => SANDBOX,
       change: async () => SANDBOX,
