@@ -2,6 +2,7 @@ import { Bytes, FileForm } from './bytes.ts'
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
 import { Context, ContextCreate, ContextDeleted, ContextList } from './context.ts'
+import { Event, EventMessage, EventPage } from './event.ts'
 import { Usage } from './execution.ts'
 import {
   ArchiveUnpacked,
@@ -63,6 +64,9 @@ export const allSchemas = [
   SandboxUpdate,
   SandboxList,
   SandboxAction,
+  Event,
+  EventMessage,
+  EventPage,
   PoolUpdate,
   PoolInfo,
   PoolList,

@@ -136,6 +136,11 @@ export const Settings = Type.Object({
     minimum: 0,
     description: 'Seconds after which a pool that no create asked for is emptied, until the next one does. 0: never.',
   }),
+  EVENTS_KEPT: Type.Integer({
+    default: 100_000,
+    minimum: 100,
+    description: 'How many of the latest events are kept for GET /events.',
+  }),
   START_TIMEOUT: Type.Integer({
     default: 60,
     minimum: 1,

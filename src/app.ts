@@ -26,6 +26,7 @@ import { type ArchiveRoutesOptions, archiveRoutes } from './routes/archive.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
+import { type EventRoutesOptions, eventRoutes } from './routes/events.ts'
 import { type FileContentRoutesOptions, fileContentRoutes } from './routes/file-content.ts'
 import { type FileTreeRoutesOptions, fileTreeRoutes } from './routes/file-tree.ts'
 import { type FileUploadRoutesOptions, fileUploadRoutes } from './routes/file-upload.ts'
@@ -63,6 +64,7 @@ export interface Deps {
   processOutput: ProcessOutputRoutesOptions['output']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
   pools: PoolRoutesOptions['pools']
+  events: EventRoutesOptions['events']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -80,6 +82,7 @@ const INFO = {
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
     { name: 'ports', description: 'Servers that run in a sandbox.' },
+    { name: 'events', description: 'What happens to sandboxes.' },
     { name: 'pools', description: 'Sandboxes that wait ready.' },
     { name: 'server', description: 'The server itself.' },
   ],
@@ -120,6 +123,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(rootRoutes)
     await api.register(healthRoutes, { health: deps.health, version })
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
+    await api.register(eventRoutes, { events: deps.events, memory, endless, heartbeatMs })
     await api.register(poolRoutes, { pools: deps.pools })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })

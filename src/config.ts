@@ -47,6 +47,8 @@ export interface Config {
   }
   /** Of the default template; `idleMs` of all pools, 0: never drained. */
   pool: { size: number; idleMs: number }
+  /** How many of the latest events stay, at least. */
+  eventsKept: number
   startTimeoutMs: number
   pullTimeoutMs: number
   stopGraceMs: number
@@ -206,6 +208,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       queuedStarts: settings.MAX_QUEUED_STARTS,
     },
     pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000 },
+    eventsKept: settings.EVENTS_KEPT,
     startTimeoutMs: settings.START_TIMEOUT * 1000,
     pullTimeoutMs: settings.PULL_TIMEOUT * 1000,
     stopGraceMs: settings.STOP_GRACE * 1000,

@@ -8,6 +8,8 @@ import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
 import { Contexts } from './contexts.ts'
+import { Events } from './events/events.ts'
+import { Journal } from './events/journal.ts'
 import { Executions } from './executions.ts'
 import { Expiry } from './expiry.ts'
 import { FileAccess } from './file-access.ts'
@@ -37,7 +39,7 @@ import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
 
 export interface CoreOptions {
-  config: Pick<Config, 'defaults' | 'limits' | 'pool' | 'startTimeoutMs' | 'stopGraceMs'>
+  config: Pick<Config, 'defaults' | 'limits' | 'pool' | 'eventsKept' | 'startTimeoutMs' | 'stopGraceMs'>
   /** See EngineInfo. */
   fingerprint: string
   engine: Engine
@@ -50,6 +52,7 @@ export interface CoreOptions {
 export interface Core {
   sandboxes: Sandboxes
   pools: Pools
+  events: Events
   commands: Commands
   code: Code
   contexts: Contexts
@@ -73,7 +76,8 @@ export interface Core {
 export function createCore({ config, fingerprint, engine, store, log, clock = systemClock }: CoreOptions): Core {
   const rules = config
   const locks = new KeyedLock()
-  const registry = new Registry(store)
+  const journal = new Journal({ table: store.events, clock, kept: config.eventsKept })
+  const registry = new Registry({ store, journal })
   const live = new LiveSandboxes({ engine })
   const activity = new Activity({ registry, clock })
   const removals = new Removals({ engine, registry, locks, log })
@@ -102,12 +106,13 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const idempotency = new Idempotency({ store, clock })
   const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
-  const reconciled = { engine, registry, live, removals, locks, clock, log, stopGraceMs }
+  const reconciled = { engine, registry, journal, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)
 
   return {
     sandboxes,
     pools,
+    events: new Events({ journal, registry }),
     commands: new Commands({ executions, rules }),
     code: new Code({ executions, contexts, languages, programs, registry, rules }),
     contexts,

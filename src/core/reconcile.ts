@@ -4,6 +4,7 @@ import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { finishChange } from './change.ts'
 import type { Clock } from './clock.ts'
 import { discard } from './discard.ts'
+import type { Journal } from './events/journal.ts'
 import type { CallOptions, SandboxStatus } from './model.ts'
 import { pausedMeanwhile } from './pause.ts'
 import { fromLabel, isVisible, type SandboxRecord } from './record.ts'
@@ -12,6 +13,7 @@ import { REMOVED_OUTSIDE } from './removed-outside.ts'
 import { type StopParts, stopSandbox } from './stop.ts'
 
 export interface ReconcileParts extends StopParts {
+  journal: Pick<Journal, 'append'>
   removals: Removals
   locks: KeyedLock
   clock: Clock

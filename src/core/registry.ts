@@ -1,5 +1,7 @@
 import { SandboxError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import type { Journal } from './events/journal.ts'
+import { eventOf } from './events/sandbox-events.ts'
 import type { SandboxFilter } from './model.ts'
 import { isVisible, parseRecord, type SandboxRecord } from './record.ts'
 
@@ -9,12 +11,14 @@ import { isVisible, parseRecord, type SandboxRecord } from './record.ts'
  */
 export class Registry {
   readonly #store: Store
+  readonly #journal: Pick<Journal, 'append'>
   readonly #records = new Map<string, SandboxRecord>()
   readonly #idByName = new Map<string, string>()
   readonly #watchers = new Map<string, Set<() => void>>()
 
-  constructor(store: Store) {
+  constructor({ store, journal }: { store: Store; journal: Pick<Journal, 'append'> }) {
     this.#store = store
+    this.#journal = journal
     for (const row of store.sandboxes.all()) {
       const record = { ...parseRecord(row.body), lastActiveAt: row.lastActiveAt }
       this.#remember(record)
@@ -59,7 +63,7 @@ export class Registry {
   add(record: SandboxRecord, along?: (id: string) => void): void {
     if (record.name !== null) this.requireFreeName(record.name)
     this.#store.transaction(() => {
-      this.#persist(record)
+      this.#persist(null, record)
       along?.(record.id)
     })
     this.#remember(record)
@@ -74,7 +78,7 @@ export class Registry {
     if (waiting?.status !== 'ready') return false
     if (record.name !== null) this.requireFreeName(record.name)
     this.#store.transaction(() => {
-      this.#persist({ ...record, id })
+      this.#persist(waiting, { ...record, id })
       along?.(id)
     })
     this.#remember(Object.assign(waiting, record))
@@ -86,7 +90,7 @@ export class Registry {
   update(id: string, change: Partial<Omit<SandboxRecord, 'id' | 'name'>>): SandboxRecord | undefined {
     const record = this.#records.get(id)
     if (!record) return undefined
-    this.#persist({ ...record, ...change })
+    this.#persist(record, { ...record, ...change })
     Object.assign(record, change)
     if (record.status === 'deleting' && record.name !== null) this.#forgetName(record)
     this.#tell(id)
@@ -142,12 +146,15 @@ export class Registry {
     return { records, nextCursor: matching.length > records.length && last ? encodeCursor(last) : null }
   }
 
-  #persist(record: SandboxRecord): void {
-    this.#store.sandboxes.save({
-      id: record.id,
-      status: record.status,
-      lastActiveAt: record.lastActiveAt,
-      body: JSON.stringify(record),
+  /** With the event that tells of it, or not at all. */
+  #persist(before: SandboxRecord | null, record: SandboxRecord): void {
+    const { id, status, lastActiveAt } = record
+    const save = () => this.#store.sandboxes.save({ id, status, lastActiveAt, body: JSON.stringify(record) })
+    const event = eventOf(before, record)
+    if (event === null) return save()
+    this.#store.transaction(() => {
+      save()
+      this.#journal.append(event)
     })
   }
 

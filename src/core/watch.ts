@@ -50,12 +50,16 @@ export class Watch {
   }
 
   async #see(event: Exclude<EngineEvent, { type: 'lost' | 'resync' }>): Promise<void> {
-    const { registry, live, locks, log } = this.#parts
+    const { registry, journal, live, locks, log } = this.#parts
     const record = registry.find(event.id)
     if (record === undefined) return
     try {
-      if (event.type === 'outOfMemory') log.info({ sandbox: event.id }, 'a process was killed: out of memory')
-      else if (record.status === 'creating' || record.status === 'warming') {
+      if (event.type === 'outOfMemory') {
+        log.info({ sandbox: event.id }, 'a process was killed: out of memory')
+        const { name, template, resources } = record
+        const data = { name, template, memory_mb: resources.memoryMb }
+        journal.append({ type: 'sandbox.out_of_memory', sandboxId: event.id, data })
+      } else if (record.status === 'creating' || record.status === 'warming') {
         // The create itself finds out through its calls; this only makes it quick.
         if (event.type === 'died')
           live.end(

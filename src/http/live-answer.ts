@@ -13,8 +13,9 @@ const AHEAD_BYTES = 64 * 1024
 
 export interface LiveEvent {
   type: string
-  /** Where a reader goes on after it; the `id` of a Server-Sent Event. */
+  /** Where a reader goes on after it, one or the other; the `id` of a Server-Sent Event. */
   offset?: number
+  event_id?: number
 }
 
 /** How events are sent. Await what `send` returns, if anything: the client is slow. */
@@ -88,6 +89,7 @@ const HEARTBEAT: Record<LiveType, string> = {
 function encode(type: LiveType, event: LiveEvent): string {
   const json = JSON.stringify(event)
   if (type === 'application/x-ndjson') return `${json}\n`
-  const id = event.offset === undefined ? '' : `id: ${event.offset}\n`
+  const at = event.offset ?? event.event_id
+  const id = at === undefined ? '' : `id: ${at}\n`
   return `${id}event: ${event.type}\ndata: ${json}\n\n`
 }

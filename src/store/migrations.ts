@@ -19,6 +19,14 @@ const STEPS = [
    ) STRICT;
    CREATE INDEX idempotency_keys_made_at ON idempotency_keys (made_at);
    CREATE INDEX idempotency_keys_made_id ON idempotency_keys (made_id);`,
+  `CREATE TABLE events (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     at INTEGER NOT NULL,
+     sandbox_id TEXT,
+     type TEXT NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX events_of_sandbox ON events (sandbox_id, seq) WHERE sandbox_id IS NOT NULL;`,
 ]
 
 /** Brings the database to the newest version, each step in a transaction. Refuses one made by a newer server. */

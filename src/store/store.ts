@@ -1,4 +1,5 @@
 import { Database } from './database.ts'
+import { type EventTable, eventTable } from './events.ts'
 import { type KeyTable, keyTable } from './idempotency-keys.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
@@ -8,6 +9,7 @@ export interface Store {
   sandboxes: SandboxTable
   pools: PoolTable
   keys: KeyTable
+  events: EventTable
   /** See Database.transaction. `work` must not await. */
   transaction<T>(work: () => T): T
   close(): void
@@ -20,6 +22,7 @@ export function openStore(dataDir: string): Store {
     sandboxes: sandboxTable(db),
     pools: poolTable(db),
     keys: keyTable(db),
+    events: eventTable(db),
     transaction: (work) => db.transaction(work),
     close: () => db.close(),
   }

@@ -26,7 +26,8 @@ function parseServerSent<Event extends { type: string }>(block: string): Event |
   if (data === undefined) throw new Error(`no event: ${block.slice(0, 200)}`)
   const event = JSON.parse(data) as Event
   if (event.type !== name) throw new Error(`an event called ${name} is of type ${event.type}`)
-  const offset = 'offset' in event ? String(event.offset) : undefined
-  if (id !== offset) throw new Error(`an event has the id ${id} and the offset ${offset}`)
+  const { offset, event_id } = event as { offset?: number; event_id?: number }
+  const at = offset ?? event_id
+  if (id !== (at === undefined ? undefined : String(at))) throw new Error(`an event has the id ${id} and is at ${at}`)
   return event
 }

@@ -4,14 +4,14 @@ import { Activity } from '../../../src/core/activity.ts'
 import { Expiry } from '../../../src/core/expiry.ts'
 import type { SandboxRecord } from '../../../src/core/record.ts'
 import { Registry } from '../../../src/core/registry.ts'
-import { FakeClock, record, temporaryStore } from './records.ts'
+import { FakeClock, journal, record, temporaryStore } from './records.ts'
 
 const SILENT = { info() {}, warn() {}, error() {}, debug() {} }
 
 function world(...records: SandboxRecord[]) {
   const { store, reopen } = temporaryStore()
   const clock = new FakeClock()
-  const registry = new Registry(store)
+  const registry = new Registry({ store, journal })
   for (const one of records) registry.add(one)
   const activity = new Activity({ registry, clock })
   const ended: string[] = []
@@ -25,7 +25,16 @@ function world(...records: SandboxRecord[]) {
     clock.ms += seconds * 1000
     expiry.look()
   }
-  return { clock, registry, activity, expiry, ended, ending, later, restarted: () => new Registry(reopen()) }
+  return {
+    clock,
+    registry,
+    activity,
+    expiry,
+    ended,
+    ending,
+    later,
+    restarted: () => new Registry({ store: reopen(), journal }),
+  }
 }
 
 test('a sandbox ends when nobody has used it for its timeout, not a moment before', () => {

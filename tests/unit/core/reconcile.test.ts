@@ -7,7 +7,7 @@ import { Removals } from '../../../src/core/removals.ts'
 import type { Engine, EngineSandbox, EngineStatus } from '../../../src/engine/types.ts'
 import { SandboxError } from '../../../src/errors.ts'
 import { KeyedLock } from '../../../src/lib/keyed-lock.ts'
-import { FakeClock, record, temporaryStore } from './records.ts'
+import { FakeClock, journal, record, temporaryStore } from './records.ts'
 
 const SILENT = { info() {}, warn() {}, error() {}, debug() {} }
 
@@ -47,13 +47,14 @@ function world({
       volumes: [],
     }),
   } as unknown as Engine
-  const registry = new Registry(temporaryStore().store)
+  const registry = new Registry({ store: temporaryStore().store, journal })
   for (const one of records) registry.add(one)
   const locks = new KeyedLock()
   const removals = new Removals({ engine, registry, locks, log: SILENT })
   const parts = {
     engine,
     registry,
+    journal,
     live: new LiveSandboxes({ engine }),
     removals,
     locks,

@@ -63,3 +63,6 @@ export class FakeClock {
     return this.ms
   }
 }
+
+/** For what writes events and is tested without them. */
+export const journal = { append() {} }

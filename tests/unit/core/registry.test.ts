@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { Registry } from '../../../src/core/registry.ts'
-import { record, temporaryStore } from './records.ts'
+import { journal, record, temporaryStore } from './records.ts'
 
 function registryOf(...records: ReturnType<typeof record>[]) {
   const { store, reopen } = temporaryStore()
-  const registry = new Registry(store)
+  const registry = new Registry({ store, journal })
   for (const one of records) registry.add(one)
-  return { registry, restarted: () => new Registry(reopen()) }
+  return { registry, restarted: () => new Registry({ store: reopen(), journal }) }
 }
 
 describe('durability', () => {

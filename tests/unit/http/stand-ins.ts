@@ -157,6 +157,7 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       },
       remove: () => {},
     },
+    events: { page: () => ({ events: [], next: 0, gap: false }), follow: async () => {} },
     commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
     code: { run: async () => CODE, follow: async () => CODE, ...code },
     contexts: {
