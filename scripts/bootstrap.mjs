@@ -27,6 +27,8 @@ const scripts = {
   bench: ['scripts/bench.ts'],
   chaos: ['scripts/chaos.ts'],
   seccomp: ['scripts/seccomp.ts'],
+  backup: ['--disable-warning=ExperimentalWarning', 'scripts/backup.ts'],
+  restore: ['--disable-warning=ExperimentalWarning', 'scripts/restore.ts'],
 }
 
 main()

@@ -5,14 +5,17 @@ import { join } from 'node:path'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError, helpText, readConfig } from './config.ts'
 import { createCore } from './core/core.ts'
+import { foundReport } from './core/found-report.ts'
 import { createDockerEngine } from './engine/docker/docker-engine.ts'
 import { createLocalEngine } from './engine/local/local-engine.ts'
 import type { Engine, EngineInfo } from './engine/types.ts'
 import { SandboxError } from './errors.ts'
 import { createLogger } from './http/logger.ts'
 import { deadline } from './lib/deadline.ts'
+import { writeBackup } from './store/backup.ts'
+import { BackupSocket } from './store/backup-socket.ts'
 import { instanceSecret } from './store/secret.ts'
-import { openStore } from './store/store.ts'
+import { openStore, type Store } from './store/store.ts'
 
 type Logger = ReturnType<typeof createLogger>
 
@@ -23,7 +26,9 @@ const BODY_OVERHEAD = 2
 async function start(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel })
   const store = openStore(config.dataDir)
-  const engine = createEngine(config, logger)
+  tellFound(store, logger)
+  const secret = instanceSecret(config.dataDir, store.meta)
+  const engine = createEngine(config, secret, logger)
   // Also what keeps the process alive until it listens: what it waits for here may have nothing of its own that does.
   using limit = deadline(OPEN_LIMIT_MS, openedTooLate)
   const { signal } = limit
@@ -37,7 +42,9 @@ async function start(config: Config): Promise<void> {
     store,
     log: logger,
   })
-  await core.open({ signal })
+  const reconciled = await core.open({ signal })
+  const report = foundReport(store.found, reconciled)
+  if (report !== null) console.error(report)
   const { fileBytes, bufferBytes } = config.limits
   const app = await buildApp({
     ...core,
@@ -53,7 +60,10 @@ async function start(config: Config): Promise<void> {
     logger,
   })
 
+  const write = (file: string) => writeBackup(file, secret, (part) => store.copyTo(part))
+  const backups = await BackupSocket.open(config.dataDir, write)
   const stop = async (): Promise<void> => {
+    await backups.close()
     await app.close()
     await core.close(config.shutdownGraceMs)
     await engine.close()
@@ -83,14 +93,18 @@ function enforceable(config: Config, { diskLimit }: EngineInfo): Config {
   return diskLimit ? config : { ...config, defaults: { ...config.defaults, diskMb: null } }
 }
 
-function createEngine(config: Config, log: Logger): Engine {
+/** At once: the start may still fail, and the next would find nothing wrong. */
+function tellFound({ found }: Store, logger: Logger): void {
+  if (found.kind !== 'whole' && found.kind !== 'new') logger.warn({ found }, 'the database is not as it was left')
+}
+
+function createEngine(config: Config, secret: Buffer, log: Logger): Engine {
   const agentBinary = config.agentBinary || join(import.meta.dirname, '..', 'build', 'agent', 'current', 'agent')
   if (!existsSync(agentBinary))
     throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
   const { instance, dataDir, link, dockerHost, pullTimeoutMs } = config
   if (config.engine === 'local')
     return createLocalEngine({ agentBinary, dataDir, defaultTemplate: config.defaults.template, log })
-  const secret = instanceSecret(dataDir)
   return createDockerEngine({
     dockerHost,
     instance,

@@ -28,7 +28,7 @@ import { Ports } from './ports.ts'
 import { ProcessOutput } from './process-output.ts'
 import { Processes } from './processes.ts'
 import { Programs } from './programs.ts'
-import { reconcile } from './reconcile.ts'
+import { type Reconciled, reconcile } from './reconcile.ts'
 import { Registry } from './registry.ts'
 import { Removals } from './removals.ts'
 import { Sandboxes } from './sandboxes.ts'
@@ -67,7 +67,7 @@ export interface Core {
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
-  open(options: { signal?: AbortSignal }): Promise<void>
+  open(options: { signal?: AbortSignal }): Promise<Reconciled>
   /** Ends timers, links and watching; waits `withinMs` for removals under way. Sandboxes run on. Idempotent. */
   close(withinMs: number): Promise<void>
 }
@@ -126,12 +126,13 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     ports: new Ports({ registry, live, wake }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
-      await reconcile(reconciled, { signal, atStart: true })
+      const done = await reconcile(reconciled, { signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
       pools.open()
       takeOver({ registry, live, keepAlive, log })
+      return done
     },
     async close(withinMs) {
       expiry.close()

@@ -19,6 +19,14 @@ export interface ReconcileParts extends StopParts {
   clock: Clock
 }
 
+/** What was found otherwise. */
+export interface Reconciled {
+  /** Sandboxes that had no record. */
+  adopted: number
+  /** Records whose sandbox is gone. */
+  missing: number
+}
+
 /**
  * Brings records and engine back to agreement, by a full list: at start, after a gap in the events, and every so often.
  * Half-made sandboxes are removed, deletions and stops are finished, unknown ones of ours are adopted, missing ones are marked.
@@ -27,8 +35,9 @@ export interface ReconcileParts extends StopParts {
 export async function reconcile(
   parts: ReconcileParts,
   { signal, atStart }: CallOptions & { atStart: boolean },
-): Promise<void> {
+): Promise<Reconciled> {
   const { engine, registry, removals, locks, log } = parts
+  const done = { adopted: 0, missing: 0 }
   // Before the list: a sandbox that is made after it must not be taken for a missing one.
   const known = registry.all()
   const found = new Map((await engine.list({ signal })).map((sandbox) => [sandbox.id, sandbox]))
@@ -46,6 +55,7 @@ export async function reconcile(
         discard(parts, record, 'server_restart')
       }
     } else if (differs(record, found.get(record.id))) {
+      if (!found.has(record.id)) done.missing++
       await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
     } else if (record.changingTo !== null) {
       await locks.run(record.id, () => finishChange(parts, record, { signal }), { signal })
@@ -55,10 +65,11 @@ export async function reconcile(
     }
   }
   for (const sandbox of found.values()) {
-    if (registry.find(sandbox.id) === undefined)
-      await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })
+    if (registry.find(sandbox.id) !== undefined) continue
+    if (await locks.run(sandbox.id, () => adopt(parts, sandbox, { signal }), { signal })) done.adopted++
   }
   await Promise.all(stops)
+  return done
 }
 
 /** A stop that a crash or an outage cut off; nothing, when another has finished it while this waited. */
@@ -123,21 +134,21 @@ export function endReason({ exitCode, outOfMemory }: { exitCode: number | null; 
   return `it ended outside of the API with exit code ${exitCode}`
 }
 
-/** A sandbox of ours without a record: the database is older than it, or lost. */
+/** A sandbox of ours without a record: the database is older than it, or lost. False: there was nothing to adopt. */
 async function adopt(
   { engine, registry, clock, log }: ReconcileParts,
   listed: EngineSandbox,
   { signal }: CallOptions,
-): Promise<void> {
-  if (registry.find(listed.id) !== undefined) return
+): Promise<boolean> {
+  if (registry.find(listed.id) !== undefined) return false
   // Asked again: between the list and now it may have been removed, and its record with it.
   const found = await inspected(engine, listed, { signal })
-  if (found === undefined) return
+  if (found === undefined) return false
   if (found.status === 'created') {
     // A sandbox is answered with when it runs: nobody knows of this one.
     log.info({ sandbox: found.id }, 'removing a sandbox whose create was cut off')
     await engine.remove(found.id, found.ref, { signal })
-    return
+    return false
   }
   const kept = JSON.parse(found.record) as { template: string }
   const template = await engine.resolveTemplate(kept.template, { signal }).catch((err: unknown) => {
@@ -148,4 +159,5 @@ async function adopt(
   if (record.name !== null && registry.hasName(record.name)) record.name = null
   log.warn({ sandbox: found.id }, 'adopting a sandbox that has no record')
   registry.add(record)
+  return true
 }

@@ -63,8 +63,8 @@ export class Registry {
   add(record: SandboxRecord, along?: (id: string) => void): void {
     if (record.name !== null) this.requireFreeName(record.name)
     this.#store.transaction(() => {
-      this.#persist(null, record)
       along?.(record.id)
+      this.#persist(null, record)
     })
     this.#remember(record)
   }
@@ -78,8 +78,8 @@ export class Registry {
     if (waiting?.status !== 'ready') return false
     if (record.name !== null) this.requireFreeName(record.name)
     this.#store.transaction(() => {
-      this.#persist(waiting, { ...record, id })
       along?.(id)
+      this.#persist(waiting, { ...record, id })
     })
     this.#remember(Object.assign(waiting, record))
     this.#tell(id)
@@ -151,10 +151,9 @@ export class Registry {
     const { id, status, lastActiveAt } = record
     const save = () => this.#store.sandboxes.save({ id, status, lastActiveAt, body: JSON.stringify(record) })
     const event = eventOf(before, record)
-    if (event === null) return save()
     this.#store.transaction(() => {
       save()
-      this.#journal.append(event)
+      if (event !== null) this.#journal.append(event)
     })
   }
 

@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { SandboxError } from '../errors.ts'
-import { migrate } from './migrations.ts'
+import { DamagedDatabase } from './damaged.ts'
+import { migrate, versionOf } from './migrations.ts'
 
 export type Value = string | number | null
 export type Row = Record<string, unknown>
@@ -16,8 +17,11 @@ export class Database {
   /** In a transaction already: what begins inside belongs to it. */
   #open = false
 
-  /** Makes folder (0700) and file (0600). Throws when another server has it open or the file is damaged. */
-  constructor(dataDir: string) {
+  /**
+   * Makes folder (0700) and file (0600). Throws when another server has it open, DamagedDatabase when it is not whole.
+   * `migrated: false`: left in its version.
+   */
+  constructor(dataDir: string, { migrated = true }: { migrated?: boolean } = {}) {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     const file = join(dataDir, 'k2.db')
     this.#db = new DatabaseSync(file, { timeout: 2000 })
@@ -25,7 +29,8 @@ export class Database {
       // One server a database: the lock is held until the process ends, however it ends.
       this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
       chmodSync(file, 0o600)
-      migrate(this.#db)
+      this.#requireWhole()
+      if (migrated) migrate(this.#db)
     } catch (error) {
       this.#db.close()
       throw explain(error, file)
@@ -54,8 +59,43 @@ export class Database {
     }
   }
 
+  get version(): number {
+    return versionOf(this.#db)
+  }
+
+  /** Those that hold what the server was told; not `meta`. */
+  tables(): string[] {
+    const rows = this.#db
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'meta'")
+      .all()
+    return rows.map(({ name }) => String(name))
+  }
+
+  columnsOf(table: string): string[] {
+    return this.#db
+      .prepare('SELECT name FROM pragma_table_info(?)')
+      .all(table)
+      .map(({ name }) => String(name))
+  }
+
+  /** A copy of it as it is at the end, while it is in use. The file must be there, and empty. */
+  async copyTo(file: string): Promise<void> {
+    await backup(this.#db, file)
+  }
+
+  /** All of it is in the file itself then, and the log begins anew. */
+  checkpoint(): void {
+    this.#exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
   close(): void {
     this.#db.close()
+  }
+
+  #requireWhole(): void {
+    const faults = this.#db.prepare('PRAGMA integrity_check(3)').all()
+    const texts = faults.map(({ integrity_check: text }) => String(text))
+    if (texts.join() !== 'ok') throw new DamagedDatabase(texts.join('; ').replaceAll(/\s+/g, ' ').slice(0, 300))
   }
 
   #exec(sql: string): void {
@@ -113,9 +153,7 @@ function explain(error: unknown, where: string): Error {
     })
   }
   if ((code & 0xff) === 11 || (code & 0xff) === 26) {
-    return new Error(`${where} is damaged; move it away and start again: sandboxes are found again by their labels`, {
-      cause: error,
-    })
+    return new DamagedDatabase((error as Error).message, { cause: error })
   }
   return error as Error
 }

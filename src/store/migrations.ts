@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { DamagedDatabase } from './damaged.ts'
 
 /** Step n brings a database from version n to n + 1. Steps are never changed once released, only added. */
 const STEPS = [
@@ -27,14 +28,25 @@ const STEPS = [
      body TEXT NOT NULL
    ) STRICT;
    CREATE INDEX events_of_sandbox ON events (sandbox_id, seq) WHERE sandbox_id IS NOT NULL;`,
+  `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))));`,
 ]
+
+export const NEWEST_VERSION = STEPS.length
+
+/** Steps there will never be: a number above is damage. */
+const MOST_STEPS = 10_000
+
+export const versionOf = (db: DatabaseSync) => Number(db.prepare('PRAGMA user_version').get()?.user_version)
 
 /** Brings the database to the newest version, each step in a transaction. Refuses one made by a newer server. */
 export function migrate(db: DatabaseSync): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
+  const version = versionOf(db)
+  if (version < 0 || version > MOST_STEPS) throw new DamagedDatabase(`its version is ${version}`)
   if (version > STEPS.length) {
     throw new Error(
       `the database has version ${version}, this server knows ${STEPS.length}; start the newer server again`,
+      { cause: version },
     )
   }
   for (const [index, step] of STEPS.entries()) {

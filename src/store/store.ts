@@ -1,6 +1,9 @@
-import { Database } from './database.ts'
 import { type EventTable, eventTable } from './events.ts'
+import type { Found } from './found.ts'
 import { type KeyTable, keyTable } from './idempotency-keys.ts'
+import { type MetaTable, metaTable } from './meta.ts'
+import { openDatabase } from './open-database.ts'
+import { removeOpenMark } from './open-mark.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 
@@ -10,20 +13,31 @@ export interface Store {
   pools: PoolTable
   keys: KeyTable
   events: EventTable
+  meta: MetaTable
+  /** What there was when it was opened. */
+  found: Found
+  /** See Database.copyTo. */
+  copyTo(file: string): Promise<void>
   /** See Database.transaction. `work` must not await. */
   transaction<T>(work: () => T): T
   close(): void
 }
 
-/** Opens `<dataDir>/k2.db`, see Database. */
+/** Opens `<dataDir>/k2.db`, see openDatabase. */
 export function openStore(dataDir: string): Store {
-  const db = new Database(dataDir)
+  const { db, found } = openDatabase(dataDir)
   return {
     sandboxes: sandboxTable(db),
     pools: poolTable(db),
     keys: keyTable(db),
     events: eventTable(db),
+    meta: metaTable(db),
+    found,
+    copyTo: (file) => db.copyTo(file),
     transaction: (work) => db.transaction(work),
-    close: () => db.close(),
+    close() {
+      removeOpenMark(dataDir)
+      db.close()
+    },
   }
 }

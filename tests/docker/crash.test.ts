@@ -142,6 +142,7 @@ describe.each(LINKS)('a server that is killed and started again, over the %s lin
     await live.server.kill()
     for (const file of ['k2.db', 'k2.db-wal', 'k2.db-shm']) await rm(join(live.server.dataDir, file), { force: true })
     await live.server.startAgain()
+    expect(live.server.output).toMatch(/The database is missing.* 2 sandboxes were found by labels alone/)
     expect(await live.api.get(running.sandbox_id)).toMatchObject({
       status: 'running',
       name: `found-${link}`,
