@@ -1,3 +1,4 @@
+import { BatchRequest, BatchResponse, BatchResult, BatchStep, FileContent, FileRead, StepError } from './batch.ts'
 import { Bytes, FileForm } from './bytes.ts'
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
@@ -33,6 +34,7 @@ import {
   ProcessSignalRequest,
   TerminalSize,
 } from './process.ts'
+import { RunRequest, RunResponse } from './run.ts'
 import {
   DeleteResponse,
   Resources,
@@ -113,4 +115,13 @@ export const allSchemas = [
   PortInfo,
   PortList,
   PortStatus,
+  FileContent,
+  FileRead,
+  BatchStep,
+  BatchRequest,
+  StepError,
+  BatchResult,
+  BatchResponse,
+  RunRequest,
+  RunResponse,
 ]

@@ -23,6 +23,7 @@ import { routeUpgrades } from './http/upgrade.ts'
 import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
 import { type ArchiveRoutesOptions, archiveRoutes } from './routes/archive.ts'
+import { type BatchRoutesOptions, batchRoutes } from './routes/batch.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
@@ -42,6 +43,7 @@ import { type ProcessOutputRoutesOptions, processOutputRoutes } from './routes/p
 import { type ProcessRoutesOptions, processRoutes } from './routes/processes.ts'
 import { type PtyRoutesOptions, ptyRoutes } from './routes/pty.ts'
 import { rootRoutes } from './routes/root.ts'
+import { type RunRoutesOptions, runRoutes } from './routes/run.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
 import { tunnelRoutes } from './routes/tunnel.ts'
 
@@ -64,6 +66,8 @@ export interface Deps {
   processOutput: ProcessOutputRoutesOptions['output']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
   pools: PoolRoutesOptions['pools']
+  batches: BatchRoutesOptions['batches']
+  runs: RunRoutesOptions['runs']
   events: EventRoutesOptions['events']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
@@ -130,6 +134,9 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(contextRoutes, { contexts: deps.contexts })
     await api.register(languageRoutes, { languages: deps.languages })
     await api.register(commandRoutes, { commands: deps.commands, memory, heartbeatMs })
+    const bodyLimitBytes = config.fileBodyLimitBytes
+    await api.register(batchRoutes, { batches: deps.batches, bodyLimitBytes, memory })
+    await api.register(runRoutes, { runs: deps.runs, bodyLimitBytes, memory })
     await api.register(filesystemRoutes, {
       files: deps.files,
       fileBodyLimitBytes: config.fileBodyLimitBytes,

@@ -4,6 +4,8 @@ import { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Store } from '../store/store.ts'
 import { Activity } from './activity.ts'
 import { Archives } from './archives.ts'
+import { Batches } from './batch/batches.ts'
+import { Runs } from './batch/runs.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
@@ -52,6 +54,8 @@ export interface CoreOptions {
 export interface Core {
   sandboxes: Sandboxes
   pools: Pools
+  batches: Batches
+  runs: Runs
   events: Events
   commands: Commands
   code: Code
@@ -105,6 +109,11 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   })
   const idempotency = new Idempotency({ store, clock })
   const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools })
+  const commands = new Commands({ executions, rules })
+  const code = new Code({ executions, contexts, languages, programs, registry, rules })
+  const files = new Files({ access, stopped, rules })
+  const fileTree = new FileTree({ access })
+  const batches = new Batches({ files, fileTree, commands, code })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, journal, live, removals, locks, clock, log, stopGraceMs }
   const watch = new Watch(reconciled)
@@ -113,13 +122,15 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     sandboxes,
     pools,
     events: new Events({ journal, registry }),
-    commands: new Commands({ executions, rules }),
-    code: new Code({ executions, contexts, languages, programs, registry, rules }),
+    batches,
+    runs: new Runs({ sandboxes, batches }),
+    commands,
+    code,
     contexts,
     languages,
-    files: new Files({ access, stopped, rules }),
+    files,
     fileContents: new FileContents({ access, stopped, rules }),
-    fileTree: new FileTree({ access }),
+    fileTree,
     archives: new Archives({ access, stopped, rules }),
     processes: new Processes({ registry, live, wake, keepAlive }),
     processOutput: new ProcessOutput({ live, wake }),

@@ -44,13 +44,18 @@ export class Files {
     return await collect(content.body, this.#limitBytes, options.memory)
   }
 
-  /** Replaces or makes the file at once, with its parents, owned by the user. */
-  async write(id: string, path: string, content: Uint8Array, options: FileOptions = {}): Promise<void> {
+  /** Replaces or makes the file at once, with its parents, owned by the user. `mode`: of a running sandbox only. */
+  async write(
+    id: string,
+    path: string,
+    content: Uint8Array,
+    { mode, ...options }: FileOptions & { mode?: number | undefined } = {},
+  ): Promise<void> {
     if (content.length > this.#limitBytes) throw tooLarge(this.#limitBytes)
     using target = await this.#access.target(id, path, options)
     if (target.stopped) return await this.#stopped.write(target.stopped, target.path, content, options)
     const { client, user, signal } = await this.#access.running(target, options)
-    await client.writeFile(target.path, user, content, { signal })
+    await client.writeFile(target.path, user, content, { signal, mode })
   }
 
   /** A file, a link, or a folder with all in it. FILE_NOT_FOUND, PATH_REFUSED (`/`), PERMISSION_DENIED. */

@@ -39,6 +39,8 @@ export interface CreateSandbox {
   /** 0: no end but the server's own. */
   maxLifetimeSeconds?: number | undefined
   name?: string | undefined
+  /** Nobody looks for it after its one use: a start of the server removes it. */
+  disposable?: boolean | undefined
   /** A sandbox of that name is the answer where there is one, woken where it sleeps. */
   getOrCreate?: boolean | undefined
   /** Languages whose own contexts start at once. */

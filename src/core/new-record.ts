@@ -39,6 +39,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     onTimeout: request.onTimeout ?? 'delete',
     autoResume: request.autoResume ?? false,
     maxLifetimeSeconds: lifetimeWithin(request.maxLifetimeSeconds, rules),
+    disposable: request.disposable ?? false,
     deletedBy: null,
     warm: false,
     pooled: null,

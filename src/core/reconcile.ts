@@ -45,6 +45,7 @@ export async function reconcile(
   const stops: Promise<void>[] = []
   for (const record of known) {
     if (record.status === 'deleting') removals.add(record.id)
+    else if (atStart && record.disposable) discard(parts, record, 'server_restart')
     else if (record.status === 'ready') {
       if (found.get(record.id)?.status !== 'running') discard(parts, record, 'pool')
     } else if (record.status === 'warming') {

@@ -59,6 +59,8 @@ export interface SandboxRecord {
   autoResume: boolean
   /** From its creation on, used or not. null: no end. */
   maxLifetimeSeconds: number | null
+  /** Of one call alone; a start of the server removes it. */
+  disposable: boolean
   /** Why it is being deleted; null as long as it is not. */
   deletedBy: DeletedBy | null
   /** It was made ahead, and given to its caller from a pool. */
@@ -78,6 +80,7 @@ const ABSENT_BEFORE = {
   changingTo: null,
   autoResume: false,
   maxLifetimeSeconds: null,
+  disposable: false,
   deletedBy: null,
   warm: false,
   pooled: null,
@@ -112,6 +115,7 @@ export function fromLabel(
     | 'ref'
     | 'imageId'
     | 'warm'
+    | 'disposable'
     | 'pooled'
     | 'imageEnv'
     | 'identity'

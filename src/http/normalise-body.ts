@@ -5,12 +5,13 @@
  */
 
 /** What to do with each declared member. */
-export type BodyPlan = Map<string, 'integer' | 'number' | 'as is' | BodyPlan>
+export type BodyPlan = Map<string, 'integer' | 'number' | 'as is' | BodyPlan | { each: BodyPlan }>
 
 interface SchemaNode {
   $ref?: string
   type?: string | string[]
   properties?: Record<string, SchemaNode>
+  items?: SchemaNode
 }
 
 /** Made once a route. `resolve` gives the schema of a `$ref`'s id. */
@@ -19,7 +20,9 @@ export function planBody(schema: SchemaNode, resolve: (id: string) => unknown): 
   const plan: BodyPlan = new Map()
   for (const [name, property] of Object.entries(node.properties ?? {})) {
     const member = deref(property, resolve)
+    const item = member.items && deref(member.items, resolve)
     if (member.properties) plan.set(name, planBody(member, resolve))
+    else if (item?.properties) plan.set(name, { each: planBody(item, resolve) })
     else plan.set(name, member.type === 'integer' || member.type === 'number' ? member.type : 'as is')
   }
   return plan
@@ -38,7 +41,9 @@ export function normaliseBody(body: unknown, plan: BodyPlan): void {
     const value = members[name]
     if (value === null) delete members[name]
     else if (kind instanceof Map) normaliseBody(value, kind)
-    else if (kind !== 'as is' && typeof value === 'string' && NUMERIC[kind].test(value)) members[name] = Number(value)
+    else if (typeof kind === 'object') {
+      if (Array.isArray(value)) for (const item of value) normaliseBody(item, kind.each)
+    } else if (kind !== 'as is' && typeof value === 'string' && NUMERIC[kind].test(value)) members[name] = Number(value)
   }
 }
 

@@ -40,7 +40,7 @@ export async function codeRoutes(app: TypedApp, { code, memory, heartbeatMs }: C
   })
 }
 
-function toCode(body: CodeExecution): RunCode {
+export function toCode(body: CodeExecution): RunCode {
   return {
     code: body.code,
     contextId: body.context_id,
@@ -55,7 +55,7 @@ function toCode(body: CodeExecution): RunCode {
   }
 }
 
-function codeAnswer(result: CodeResult): ExecutionResponse {
+export function codeAnswer(result: CodeResult): ExecutionResponse {
   return {
     text: mainText(result.displays),
     logs: { stdout: result.logs.stdout.map(lineAnswer), stderr: result.logs.stderr.map(lineAnswer) },

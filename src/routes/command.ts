@@ -39,7 +39,7 @@ export async function commandRoutes(
   })
 }
 
-function toCommand(body: CommandExecution): RunCommand {
+export function toCommand(body: CommandExecution): RunCommand {
   return {
     command: body.command,
     cwd: body.cwd || undefined,
@@ -52,7 +52,7 @@ function toCommand(body: CommandExecution): RunCommand {
   }
 }
 
-function commandAnswer(result: CommandResult, encoding: CommandResponse['encoding']): CommandResponse {
+export function commandAnswer(result: CommandResult, encoding: CommandResponse['encoding']): CommandResponse {
   return {
     stdout: encodeBytes(result.stdout, encoding),
     stderr: encodeBytes(result.stderr, encoding),

@@ -27,7 +27,7 @@ import { validationFailed } from '../http/validation-error.ts'
 import { ID, SANDBOX } from './examples.ts'
 import { toResources } from './resources.ts'
 import { sandboxAnswer } from './sandbox-answer.ts'
-import { SandboxParams } from './sandbox-id.ts'
+import { CREATE_ERRORS, SandboxParams } from './sandbox-id.ts'
 
 export interface SandboxRoutesOptions {
   sandboxes: {
@@ -152,27 +152,7 @@ const createSandbox = operation({
   },
   answer: Ref(SandboxCreated),
   answerExamples: { running: { ...SANDBOX, created: true } },
-  errors: [
-    'INVALID_REQUEST',
-    'TEMPLATE_INVALID',
-    'TEMPLATE_NOT_FOUND',
-    'USER_NOT_FOUND',
-    'CWD_NOT_A_DIRECTORY',
-    'CWD_NOT_ACCESSIBLE',
-    'NOT_SUPPORTED_BY_ENGINE',
-    'NAME_TAKEN',
-    'IDEMPOTENCY_KEY_REUSED',
-    'IDEMPOTENT_RESULT_GONE',
-    'LANGUAGE_UNAVAILABLE',
-    'SANDBOX_STATE_CONFLICT',
-    'SANDBOX_START_FAILED',
-    'SANDBOX_LIMIT_REACHED',
-    'SERVER_BUSY',
-    'ENGINE_UNAVAILABLE',
-    'AGENT_UNAVAILABLE',
-    'ENGINE_TIMEOUT',
-    'DISK_FULL',
-  ],
+  errors: ['INVALID_REQUEST', 'NAME_TAKEN', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENT_RESULT_GONE', ...CREATE_ERRORS],
 })
 
 const listSandboxes = operation({

@@ -30,6 +30,7 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     onTimeout: 'delete',
     autoResume: false,
     maxLifetimeSeconds: null,
+    disposable: false,
     deletedBy: null,
     warm: false,
     pooled: null,

@@ -157,6 +157,12 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       },
       remove: () => {},
     },
+    batches: { run: async () => [] },
+    runs: {
+      run: async () => {
+        throw new SandboxError('SERVER_BUSY', 'too many')
+      },
+    },
     events: { page: () => ({ events: [], next: 0, gap: false }), follow: async () => {} },
     commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
     code: { run: async () => CODE, follow: async () => CODE, ...code },
