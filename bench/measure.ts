@@ -18,6 +18,8 @@ export interface RowOptions {
   bytes?: number
   /** Not measured, not counted. */
   warmUp?: number
+  /** Before each but the first, not measured; for sequential loads. */
+  between?: () => Promise<unknown>
 }
 
 /** Of an operation that measures a part of itself: it resolves with milliseconds. One after the other. */
@@ -36,7 +38,7 @@ export async function measure(
   options: RowOptions,
   operation: (index: number) => Promise<unknown>,
 ): Promise<Measured> {
-  const { count, load = { kind: 'sequential' }, bytes = null, warmUp = 0 } = options
+  const { count, load = { kind: 'sequential' }, bytes = null, warmUp = 0, between } = options
   for (let index = 0; index < warmUp; index++) await operation(-1 - index)
   const durationsMs: number[] = []
   let failures = 0
@@ -50,8 +52,12 @@ export async function measure(
     }
   }
   const start = performance.now()
-  if (load.kind === 'sequential') for (let index = 0; index < count; index++) await once(index)
-  else if (load.kind === 'atOnce') {
+  if (load.kind === 'sequential') {
+    for (let index = 0; index < count; index++) {
+      if (index > 0) await between?.()
+      await once(index)
+    }
+  } else if (load.kind === 'atOnce') {
     let next = 0
     const worker = async () => {
       while (next < count) await once(next++)
@@ -66,7 +72,7 @@ export async function measure(
     }
     await Promise.all(running)
   }
-  const wallMs = performance.now() - start
+  const wallMs = between ? durationsMs.reduce((sum, one) => sum + one, 0) : performance.now() - start
   return { name, durationsMs: durationsMs.sort((a, b) => a - b), failures, wallMs, bytes }
 }
 

@@ -23,6 +23,8 @@ export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
       K2_DATA_DIR: dataDir,
       K2_INSTANCE: instance,
       K2_LINK: link,
+      // Rows that are about a pool make one.
+      K2_POOL_SIZE: '0',
       // Eight files of 64 MiB at once.
       K2_BUFFER_MB: '1024',
       K2_LOG_LEVEL: 'warn',

@@ -1,6 +1,7 @@
 import type { Client } from './client.ts'
 import { computer } from './computer.ts'
 import { contexts } from './contexts.ts'
+import { life } from './life.ts'
 import { type Measured, measure, measureWithin, percentile } from './measure.ts'
 import type { RawDocker } from './raw-docker.ts'
 import { type BenchServer, residentBytes } from './server.ts'
@@ -37,6 +38,7 @@ export async function runSuite(bench: Bench, extent: Extent, show: (row: Row) =>
   const startBytes = await residentBytes(bench.server.pid)
   await creates(bench, extent, add)
   await firstAnswers(bench, extent, add)
+  await life(bench, extent, () => settled(bench), add)
   // Before the large files, which leave the server with memory it does not need.
   await lists(bench, extent, startBytes, add)
   await calls(bench, extent, add)
