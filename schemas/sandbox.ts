@@ -66,7 +66,7 @@ export const SandboxCreate = Type.Object(
         maxLength: 255,
         pattern: '^[^\\u0000-\\u0020]*$',
         description:
-          'Image to run: `python:3.13`, `registry.example/team/image:tag`. Empty or absent: the default image (K2_DEFAULT_TEMPLATE).',
+          'Name of a template, else an image: `web`, `python:3.13`, `registry.example/team/image:tag`. Empty or absent: the default one (K2_DEFAULT_TEMPLATE).',
       }),
     ),
     cwd: Type.Optional(

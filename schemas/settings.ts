@@ -185,6 +185,40 @@ export const Settings = Type.Object({
     description:
       'MiB of bodies, outputs and files that all requests together may hold (copies on the way out take about three times as much again). Beyond it: 503, and output is cut.',
   }),
+  MAX_TEMPLATES: Type.Integer({
+    default: 200,
+    minimum: 0,
+    description: 'Most templates that are registered or built.',
+  }),
+  MAX_BUILDS: Type.Integer({
+    default: 1,
+    minimum: 1,
+    maximum: 16,
+    description: 'Builds of templates at the same time; others queue.',
+  }),
+  MAX_QUEUED_BUILDS: Type.Integer({ default: 16, minimum: 0, description: 'Longest queue of builds; beyond it 503.' }),
+  BUILD_TIMEOUT: Type.Integer({
+    default: 1800,
+    minimum: 1,
+    description: 'Seconds that the build of a template may take.',
+  }),
+  MAX_TEMPLATE_MB: Type.Integer({
+    default: 10240,
+    minimum: 1,
+    description: 'MiB that a build may add to the image that it begins with.',
+  }),
+  BUILD_LOG_KB: Type.Integer({
+    default: 1024,
+    minimum: 16,
+    maximum: 65536,
+    description: 'KiB kept of the log of a build, the latest.',
+  }),
+  BUILD_CACHE_MB: Type.Integer({
+    default: 10240,
+    minimum: 0,
+    description:
+      'MiB of images of single steps that are kept so that the same steps are not done again; those used longest ago go first. 0: none.',
+  }),
   SHUTDOWN_GRACE: Type.Integer({
     default: 10,
     minimum: 0,

@@ -45,6 +45,8 @@ import { type PtyRoutesOptions, ptyRoutes } from './routes/pty.ts'
 import { rootRoutes } from './routes/root.ts'
 import { type RunRoutesOptions, runRoutes } from './routes/run.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
+import { type BuildRoutesOptions, buildRoutes } from './routes/template-builds.ts'
+import { type TemplateRoutesOptions, templateRoutes } from './routes/templates.ts'
 import { tunnelRoutes } from './routes/tunnel.ts'
 
 /** What the routes call. The core's classes fit; tests of the edge pass small ones. */
@@ -64,6 +66,8 @@ export interface Deps {
   archives: ArchiveRoutesOptions['archives']
   processes: ProcessRoutesOptions['processes'] & ProcessInputRoutesOptions['processes'] & PtyRoutesOptions['processes']
   processOutput: ProcessOutputRoutesOptions['output']
+  templates: TemplateRoutesOptions['templates'] & BuildRoutesOptions['templates']
+  builds: BuildRoutesOptions['builds']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
   pools: PoolRoutesOptions['pools']
   batches: BatchRoutesOptions['batches']
@@ -82,6 +86,7 @@ const INFO = {
   version,
   tags: [
     { name: 'sandboxes', description: 'Make, find, stop, wake and delete sandboxes.' },
+    { name: 'templates', description: 'Images with names of their own, registered or built.' },
     { name: 'execution', description: 'Run commands and code in a sandbox.' },
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
@@ -159,6 +164,17 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     })
     await api.register(portRoutes, { ports: deps.ports, previews })
     await api.register(portProxyRoutes, { ports: deps.ports, endless, stalledMs })
+    const templates = {
+      templates: deps.templates,
+      builds: deps.builds,
+      memory,
+      endless,
+      heartbeatMs,
+      bodyLimitBytes: config.fileBodyLimitBytes,
+      filesBytes: Math.floor(config.fileBodyLimitBytes / 2),
+    }
+    await api.register(templateRoutes, templates)
+    await api.register(buildRoutes, templates)
     await api.register(tunnelRoutes, { ports: deps.ports, endless, heartbeatMs, stalledMs })
   })
   await app.ready()

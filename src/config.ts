@@ -49,6 +49,15 @@ export interface Config {
   pool: { size: number; idleMs: number }
   /** How many of the latest events stay, at least. */
   eventsKept: number
+  builds: {
+    atOnce: number
+    queued: number
+    timeoutMs: number
+    addedBytes: number
+    logBytes: number
+    cacheBytes: number
+    templates: number
+  }
   startTimeoutMs: number
   pullTimeoutMs: number
   stopGraceMs: number
@@ -209,6 +218,15 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
     },
     pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000 },
     eventsKept: settings.EVENTS_KEPT,
+    builds: {
+      atOnce: settings.MAX_BUILDS,
+      queued: settings.MAX_QUEUED_BUILDS,
+      timeoutMs: settings.BUILD_TIMEOUT * 1000,
+      addedBytes: settings.MAX_TEMPLATE_MB * 1024 * 1024,
+      logBytes: settings.BUILD_LOG_KB * 1024,
+      cacheBytes: settings.BUILD_CACHE_MB * 1024 * 1024,
+      templates: settings.MAX_TEMPLATES,
+    },
     startTimeoutMs: settings.START_TIMEOUT * 1000,
     pullTimeoutMs: settings.PULL_TIMEOUT * 1000,
     stopGraceMs: settings.STOP_GRACE * 1000,

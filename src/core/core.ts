@@ -37,11 +37,16 @@ import { Sandboxes } from './sandboxes.ts'
 import { StartQueue } from './start-queue.ts'
 import { StoppedFiles } from './stopped-files.ts'
 import { takeOver } from './take-over.ts'
+import { Builds } from './templates/builds.ts'
+import { LayerImages } from './templates/layer-images.ts'
+import { LayerRegistry } from './templates/layer-registry.ts'
+import { TemplateRegistry } from './templates/template-registry.ts'
+import { Templates } from './templates/templates.ts'
 import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
 
 export interface CoreOptions {
-  config: Pick<Config, 'defaults' | 'limits' | 'pool' | 'eventsKept' | 'startTimeoutMs' | 'stopGraceMs'>
+  config: Pick<Config, 'builds' | 'defaults' | 'limits' | 'pool' | 'eventsKept' | 'startTimeoutMs' | 'stopGraceMs'>
   /** See EngineInfo. */
   fingerprint: string
   engine: Engine
@@ -56,6 +61,8 @@ export interface Core {
   pools: Pools
   batches: Batches
   runs: Runs
+  templates: Templates
+  builds: Builds
   events: Events
   commands: Commands
   code: Code
@@ -97,8 +104,11 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const kernels = new Kernels({ executions, live, registry })
   const languages = new LanguagesOf({ programs, kernels })
   const contexts = new Contexts({ registry, live, wake, languages, log })
+  const layers = new LayerRegistry(store)
+  const origins = new TemplateRegistry({ store, engine, layers })
   const pools = new Pools({
     ...life,
+    templates: origins,
     contexts,
     removals,
     rules,
@@ -108,19 +118,44 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     defaultPool: defaultPool(config),
   })
   const idempotency = new Idempotency({ store, clock })
-  const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools })
+  const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools, templates: origins })
   const commands = new Commands({ executions, rules })
   const code = new Code({ executions, contexts, languages, programs, registry, rules })
   const files = new Files({ access, stopped, rules })
   const fileTree = new FileTree({ access })
   const batches = new Batches({ files, fileTree, commands, code })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
-  const reconciled = { engine, registry, journal, live, removals, locks, clock, log, stopGraceMs }
-  const watch = new Watch(reconciled)
+  const reconciled = { engine, registry, templates: origins, journal, live, removals, locks, clock, log, stopGraceMs }
+  const images = new LayerImages({
+    engine,
+    layers,
+    templates: origins,
+    clock,
+    log,
+    cacheBytes: config.builds.cacheBytes,
+  })
+  const builds = new Builds({
+    ...life,
+    store,
+    removals,
+    rules,
+    images,
+    layers,
+    templates: origins,
+    limits: config.builds,
+    builds: config.builds,
+    onBuilt: (name, built) => templates.built(name, built),
+    onChanged: () => {},
+  })
+  const most = config.builds.templates
+  const templates = new Templates({ engine, store, templates: origins, builds, images, pools, rules, clock, log, most })
+  const watch = new Watch({ ...reconciled, sweep: ({ signal }) => images.reconcile({ signal, atStart: false }) })
 
   return {
     sandboxes,
     pools,
+    templates,
+    builds,
     events: new Events({ journal, registry }),
     batches,
     runs: new Runs({ sandboxes, batches }),
@@ -138,6 +173,8 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
       const done = await reconcile(reconciled, { signal, atStart: true })
+      builds.open()
+      await images.reconcile({ signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
@@ -147,6 +184,8 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     },
     async close(withinMs) {
       expiry.close()
+      await builds.close()
+      await images.close()
       await pools.close()
       await watch.close()
       await executions.close()

@@ -1,7 +1,7 @@
 import type { SandboxRecord } from './record.ts'
 
 /** For images that set none. */
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** The whole environment of a process: the image's, over it the sandbox's, over it the call's. The agent adds HOME and USER where absent. */
 export function environmentOf(record: SandboxRecord, envs: Record<string, string> | undefined): Record<string, string> {

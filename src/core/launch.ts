@@ -1,9 +1,10 @@
 import type { Engine, EngineCreated, EngineRef, Template } from '../engine/types.ts'
-import { SandboxError } from '../errors.ts'
+import { isSandboxError, SandboxError } from '../errors.ts'
 import { deadline } from '../lib/deadline.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { CallOptions } from './model.ts'
 import { type SandboxRecord, toLabel } from './record.ts'
+import { startUp } from './startup.ts'
 
 /** What a start needs. `new`: nothing exists on the engine yet; `again`: it was stopped. */
 export interface Launch {
@@ -15,19 +16,33 @@ export interface Launch {
 }
 
 /** What a start finds out, for the record. */
-export interface Launched extends Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity'> {
+export interface Launched extends Pick<SandboxRecord, 'ref' | 'cwd' | 'user' | 'identity' | 'reason'> {
   /** What the engine decided instead of the record. */
   fixed: EngineCreated['fixed']
 }
 
 /**
- * From a record to a sandbox whose agent answers and whose working folder exists. SANDBOX_START_FAILED when it does not within
- * the time. What was made stays for the caller to remove or stop.
+ * From a record to a sandbox whose agent answers, whose working folder exists, and in which what its template starts is ready.
+ * SANDBOX_START_FAILED when it does not within the time. What was made stays for the caller to remove or stop.
  */
-export async function launch(
+export async function launch(parts: Launch, { signal }: CallOptions): Promise<Launched> {
+  const { live, record, how } = parts
+  const launched = await reach(parts, { signal })
+  const { gone } = live.of(record)
+  try {
+    await startUp(live, record, { signal: signal ? AbortSignal.any([signal, gone]) : gone })
+    return { ...launched, reason: null }
+  } catch (error) {
+    // A sandbox that has files is started all the same, for its caller to mend it.
+    if (how.kind === 'new' || !isSandboxError(error, 'SANDBOX_START_FAILED') || gone.aborted) throw error
+    return { ...launched, reason: error.message }
+  }
+}
+
+async function reach(
   { engine, live, record, how, timeoutMs }: Launch,
   { signal }: CallOptions,
-): Promise<Launched> {
+): Promise<Omit<Launched, 'reason'>> {
   const { gone } = live.of(record)
   using limit = deadline(timeoutMs, () => tooLate(timeoutMs), signal ? AbortSignal.any([signal, gone]) : gone)
   const bounded = limit.signal

@@ -35,6 +35,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     resources: resourcesWithin(request.resources ?? {}, rules),
     changingTo: null,
     network: request.network ?? 'internet',
+    startup: null,
     timeoutSeconds: timeoutWithin(request.timeoutSeconds, rules),
     onTimeout: request.onTimeout ?? 'delete',
     autoResume: request.autoResume ?? false,

@@ -11,11 +11,13 @@ import { fromLabel, isVisible, type SandboxRecord } from './record.ts'
 import type { Removals } from './removals.ts'
 import { REMOVED_OUTSIDE } from './removed-outside.ts'
 import { type StopParts, stopSandbox } from './stop.ts'
+import type { TemplateRegistry } from './templates/template-registry.ts'
 
 export interface ReconcileParts extends StopParts {
   journal: Pick<Journal, 'append'>
   removals: Removals
   locks: KeyedLock
+  templates: Pick<TemplateRegistry, 'resolve'>
   clock: Clock
 }
 
@@ -48,8 +50,8 @@ export async function reconcile(
     else if (atStart && record.disposable) discard(parts, record, 'server_restart')
     else if (record.status === 'ready') {
       if (found.get(record.id)?.status !== 'running') discard(parts, record, 'pool')
-    } else if (record.status === 'warming') {
-      if (atStart) discard(parts, record, 'pool')
+    } else if (record.status === 'warming' || record.status === 'building') {
+      if (atStart) discard(parts, record, record.status === 'building' ? 'build' : 'pool')
     } else if (record.status === 'creating') {
       if (atStart) {
         log.info({ sandbox: record.id }, 'removing a sandbox whose create was cut off')
@@ -137,7 +139,7 @@ export function endReason({ exitCode, outOfMemory }: { exitCode: number | null; 
 
 /** A sandbox of ours without a record: the database is older than it, or lost. False: there was nothing to adopt. */
 async function adopt(
-  { engine, registry, clock, log }: ReconcileParts,
+  { engine, registry, templates, clock, log }: ReconcileParts,
   listed: EngineSandbox,
   { signal }: CallOptions,
 ): Promise<boolean> {
@@ -145,18 +147,23 @@ async function adopt(
   // Asked again: between the list and now it may have been removed, and its record with it.
   const found = await inspected(engine, listed, { signal })
   if (found === undefined) return false
-  if (found.status === 'created') {
-    // A sandbox is answered with when it runs: nobody knows of this one.
+  const kept = JSON.parse(found.record) as { template: string; build?: boolean }
+  if (found.status === 'created' || kept.build) {
+    // A sandbox is answered with when it runs, and that of a build is nobody's.
     log.info({ sandbox: found.id }, 'removing a sandbox whose create was cut off')
     await engine.remove(found.id, found.ref, { signal })
     return false
   }
-  const kept = JSON.parse(found.record) as { template: string }
-  const template = await engine.resolveTemplate(kept.template, { signal }).catch((err: unknown) => {
+  const origin = await templates.resolve(kept.template, { signal }).catch((err: unknown) => {
     log.warn({ sandbox: found.id, err }, "the image of an adopted sandbox can't be read, its environment is lost")
     return null
   })
-  const record = fromLabel(found.record, { ref: found.ref, status: statusOf(found).status, template, now: clock.now() })
+  const record = fromLabel(found.record, {
+    ref: found.ref,
+    status: statusOf(found).status,
+    template: origin?.template ?? null,
+    now: clock.now(),
+  })
   if (record.name !== null && registry.hasName(record.name)) record.name = null
   log.warn({ sandbox: found.id }, 'adopting a sandbox that has no record')
   registry.add(record)

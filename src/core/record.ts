@@ -1,11 +1,12 @@
 import type { EngineCreated, EngineRef, Network, Resources, Template } from '../engine/types.ts'
 import type { OnTimeout, Sandbox, SandboxStatus } from './model.ts'
+import type { Startup } from './templates/model.ts'
 
 /**
  * Beside those of the API, invisible to it. `deleting`: answered as deleted, kept until the engine has removed it. `warming` and
- * `ready`: nobody's yet, in a pool.
+ * `ready`: nobody's yet, in a pool. `building`: steps of a template's build are done in it.
  */
-export type RecordStatus = SandboxStatus | 'deleting' | 'warming' | 'ready'
+export type RecordStatus = SandboxStatus | 'deleting' | 'warming' | 'ready' | 'building'
 
 /** What a sandbox in a pool was made for. */
 export interface Pooled {
@@ -22,7 +23,7 @@ export interface Pooled {
 
 /** Only the API's own statuses can be seen by callers. */
 export function isVisible({ status }: Pick<SandboxRecord, 'status'>): boolean {
-  return status !== 'deleting' && status !== 'warming' && status !== 'ready'
+  return status !== 'deleting' && status !== 'warming' && status !== 'ready' && status !== 'building'
 }
 
 /** All that is known of one sandbox. The durable truth; the labels hold only a copy of what never changes. */
@@ -53,6 +54,8 @@ export interface SandboxRecord {
   /** Limits that the engine was asked to set and may not have yet: a crash came in between. null: none. */
   changingTo: Resources | null
   network: Network
+  /** What runs from each of its starts on; null: nothing does. */
+  startup: Startup | null
   timeoutSeconds: number
   onTimeout: OnTimeout
   /** The use of one that is paused or stopped wakes it. */
@@ -71,13 +74,14 @@ export interface SandboxRecord {
   lastActiveAt: number
 }
 
-/** `create_failed`: nobody was told of it; `server_restart`: its create was cut off by one; `pool`: it was nobody's. */
-export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed' | 'server_restart' | 'pool'
+/** `create_failed`: nobody was told of it; `server_restart`: its create was cut off by one; `pool`, `build`: it was nobody's. */
+export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed' | 'server_restart' | 'pool' | 'build'
 
 /** Of a record that an earlier version wrote, what it had no members for. */
 const ABSENT_BEFORE = {
   imageId: null,
   changingTo: null,
+  startup: null,
   autoResume: false,
   maxLifetimeSeconds: null,
   disposable: false,
@@ -96,7 +100,8 @@ export function toLabel(record: SandboxRecord): string {
   const { id, name, template, cwd, user, resources, network, createdAt } = record
   const { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds } = record
   const life = { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds }
-  return JSON.stringify({ id, name, template, cwd, user, resources, network, ...life, createdAt })
+  const purpose = record.status === 'building' ? { build: true } : {}
+  return JSON.stringify({ id, name, template, cwd, user, resources, network, ...life, ...purpose, createdAt })
 }
 
 /** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
@@ -111,6 +116,7 @@ export function fromLabel(
     | 'stopping'
     | 'pausing'
     | 'changingTo'
+    | 'startup'
     | 'deletedBy'
     | 'ref'
     | 'imageId'
@@ -161,7 +167,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     warm,
     createdAt,
   } = record
-  if (status === 'deleting' || status === 'warming' || status === 'ready')
+  if (status === 'deleting' || status === 'warming' || status === 'ready' || status === 'building')
     throw new Error(`sandbox ${id} is ${status} and has no view`)
   return {
     id,

@@ -21,12 +21,14 @@ import { isVisible, type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
 import { bringUp, type StartParts, startSandbox } from './start.ts'
 import { stopSandbox } from './stop.ts'
+import { type TemplateRegistry, withDefaults } from './templates/template-registry.ts'
 import { waitForStatus } from './wait-for-status.ts'
 
 export interface SandboxesParts extends StartParts {
   activity: Activity
   contexts: Contexts
   pools: Pools
+  templates: TemplateRegistry
   idempotency: Idempotency
   removals: Removals
   locks: KeyedLock
@@ -86,12 +88,16 @@ export class Sandboxes {
     }
   }
 
-  async #create(request: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Sandbox> {
-    const { engine, registry, locks, queue, rules, clock } = this.#parts
-    this.#requireRoom(request.name)
+  async #create(asked: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Sandbox> {
+    const { templates, registry, locks, queue, rules, clock } = this.#parts
+    this.#requireRoom(asked.name)
+    for (const language of asked.prestart ?? []) requireStateful(language)
+    const { template, defaults, startup } = await templates.resolve(asked.template || rules.defaults.template, {
+      signal,
+    })
+    const request = withDefaults(asked, defaults)
     const ahead = (request.prestart ?? []).map(requireStateful)
-    const template = await engine.resolveTemplate(request.template || rules.defaults.template, { signal })
-    const record = newRecord(request, template, rules, clock.now())
+    const record = { ...newRecord(request, template, rules, clock.now()), startup }
     const room = () => this.#requireRoom(request.name)
     const warm = await this.#parts.pools.claim(record, template, { signal, room, bind })
     if (warm) {

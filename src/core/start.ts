@@ -57,5 +57,5 @@ export async function bringUp(
   const { fixed: _, ...launched } = await launch(parts, { signal })
   // Deleted while it started: leave it to the removal that waits for this lock.
   registry.require(record.id)
-  registry.update(record.id, { ...launched, status: 'running', reason: null, lastActiveAt: clock.now() })
+  registry.update(record.id, { ...launched, status: 'running', lastActiveAt: clock.now() })
 }

@@ -5,12 +5,17 @@ import { endReason, type ReconcileParts, reconcile, settle } from './reconcile.t
 const SWEEP_MS = 60_000
 const SWEEP_LIMIT_MS = 120_000
 
+export interface WatchParts extends ReconcileParts {
+  /** What is brought to agreement after the sandboxes: images. */
+  sweep(options: { signal: AbortSignal }): Promise<void>
+}
+
 /**
  * Sees what happens to sandboxes behind our back: through the engine's events at once, through a full reconcile after a gap in
  * them and once a minute. Runs until closed; its failures are logged, never thrown.
  */
 export class Watch {
-  readonly #parts: ReconcileParts
+  readonly #parts: WatchParts
   readonly #end = new AbortController()
   /** False from the loss of the events until they are back. */
   engineAvailable = true
@@ -18,7 +23,7 @@ export class Watch {
   #reconciling: Promise<void> | undefined
   #following: Promise<void> | undefined
 
-  constructor(parts: ReconcileParts) {
+  constructor(parts: WatchParts) {
     this.#parts = parts
   }
 
@@ -59,7 +64,7 @@ export class Watch {
         const { name, template, resources } = record
         const data = { name, template, memory_mb: resources.memoryMb }
         journal.append({ type: 'sandbox.out_of_memory', sandboxId: event.id, data })
-      } else if (record.status === 'creating' || record.status === 'warming') {
+      } else if (record.status === 'creating' || record.status === 'warming' || record.status === 'building') {
         // The create itself finds out through its calls; this only makes it quick.
         if (event.type === 'died')
           live.end(
@@ -88,6 +93,7 @@ export class Watch {
     const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(SWEEP_LIMIT_MS)])
     try {
       await reconcile(this.#parts, { signal, atStart: false })
+      await this.#parts.sweep({ signal })
     } catch (err) {
       if (!this.#end.signal.aborted)
         this.#parts.log.warn({ err }, 'could not reconcile with the engine, trying again within a minute')

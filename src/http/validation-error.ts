@@ -12,6 +12,8 @@ const MAX_SHOWN_CHARACTERS = 64
 const SPECIAL: Partial<Record<ErrorCode, (value: string) => string>> = {
   SANDBOX_NOT_FOUND: () => 'Sandbox not found',
   PROCESS_NOT_FOUND: () => 'Process not found',
+  TEMPLATE_NOT_FOUND: () => 'no template has such a name; GET /templates lists those there are',
+  BUILD_NOT_FOUND: () => 'no build has such an id',
   CONTEXT_NOT_FOUND: () => 'Context not found',
   UNSUPPORTED_ACTION: (value) => `Unsupported action: ${value.slice(0, MAX_SHOWN_CHARACTERS)}`,
 }

@@ -33,6 +33,7 @@ export const RUN_ERRORS: ErrorCode[] = [
 export const CREATE_ERRORS: ErrorCode[] = [
   'TEMPLATE_INVALID',
   'TEMPLATE_NOT_FOUND',
+  'TEMPLATE_NOT_READY',
   'USER_NOT_FOUND',
   'CWD_NOT_A_DIRECTORY',
   'CWD_NOT_ACCESSIBLE',

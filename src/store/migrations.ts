@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DamagedDatabase } from './damaged.ts'
+import { TEMPLATE_TABLES } from './templates.ts'
 
 /** Step n brings a database from version n to n + 1. Steps are never changed once released, only added. */
 const STEPS = [
@@ -30,6 +31,7 @@ const STEPS = [
    CREATE INDEX events_of_sandbox ON events (sandbox_id, seq) WHERE sandbox_id IS NOT NULL;`,
   `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))));`,
+  TEMPLATE_TABLES,
 ]
 
 export const NEWEST_VERSION = STEPS.length

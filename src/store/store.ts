@@ -6,10 +6,12 @@ import { openDatabase } from './open-database.ts'
 import { removeOpenMark } from './open-mark.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
+import { type TemplateTables, templateTables } from './templates.ts'
 
 /** What is durable: one member a table. Every write that returns is on disk, alone or with its transaction. */
 export interface Store {
   sandboxes: SandboxTable
+  templates: TemplateTables
   pools: PoolTable
   keys: KeyTable
   events: EventTable
@@ -28,6 +30,7 @@ export function openStore(dataDir: string): Store {
   const { db, found } = openDatabase(dataDir)
   return {
     sandboxes: sandboxTable(db),
+    templates: templateTables(db),
     pools: poolTable(db),
     keys: keyTable(db),
     events: eventTable(db),

@@ -35,8 +35,8 @@ function typeOf(before: SandboxRecord | null, after: SandboxRecord): EventType |
   const was = before?.status ?? null
   const { status } = after
   // Nobody's yet, or made only now.
-  if (status === 'creating' || status === 'warming' || status === 'ready') return null
-  if (was === 'warming') return null
+  if (status === 'creating' || status === 'warming' || status === 'ready' || status === 'building') return null
+  if (was === 'warming' || was === 'building') return null
   if (status === 'deleting') {
     if (was === null || was === 'deleting' || was === 'ready') return null
     return was === 'creating' ? 'sandbox.create_failed' : 'sandbox.deleted'

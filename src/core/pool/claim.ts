@@ -5,6 +5,7 @@ import type { SandboxRecord } from '../record.ts'
 import { adapt, differences } from './adapt.ts'
 import type { FillParts } from './fill.ts'
 import type { Pool } from './pool.ts'
+import { startsAs } from './starts-as.ts'
 
 export interface ClaimOptions extends CallOptions {
   /** Throws when there is no room for another sandbox; asked in the turn in which one is given away. */
@@ -29,7 +30,7 @@ export async function claimFrom(
   { signal, room, bind }: ClaimOptions,
 ): Promise<SandboxRecord | null> {
   for (const pool of pools) {
-    for (let next = take(pool, template); next !== undefined; next = take(pool, template)) {
+    for (let next = take(pool, template, wanted); next !== undefined; next = take(pool, template, wanted)) {
       if (!(await answers(parts, next, { signal }))) {
         signal?.throwIfAborted()
         if (next.status === 'ready') discard(parts, next, 'pool')
@@ -49,8 +50,8 @@ export async function claimFrom(
 }
 
 /** Whoever takes one has to give it to somebody, or remove it. */
-function take(pool: Pool, template: Template): SandboxRecord | undefined {
-  const at = pool.waiting.findIndex(({ imageId }) => imageId === template.imageId)
+function take(pool: Pool, template: Template, wanted: SandboxRecord): SandboxRecord | undefined {
+  const at = pool.waiting.findIndex((one) => one.imageId === template.imageId && startsAs(one, wanted))
   return at < 0 ? undefined : pool.waiting.splice(at, 1)[0]
 }
 

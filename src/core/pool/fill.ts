@@ -8,6 +8,7 @@ import type { CallOptions } from '../model.ts'
 import { newRecord, type SandboxRules } from '../new-record.ts'
 import type { SandboxRecord } from '../record.ts'
 import type { StartParts } from '../start.ts'
+import { type TemplateRegistry, withDefaults } from '../templates/template-registry.ts'
 import type { PoolDefinition } from './definition.ts'
 
 export interface FillParts extends StartParts, DiscardParts {
@@ -15,6 +16,7 @@ export interface FillParts extends StartParts, DiscardParts {
   locks: KeyedLock
   rules: SandboxRules
   fingerprint: string
+  templates: TemplateRegistry
 }
 
 /** Makes one sandbox for a pool; it is `ready` when this resolves. Leaves nothing behind when it throws. */
@@ -23,9 +25,9 @@ export async function fill(
   { name, template: reference, network, resources, prestart }: PoolDefinition,
   { signal }: CallOptions,
 ): Promise<SandboxRecord> {
-  const { engine, registry, locks, clock, startTimeoutMs, contexts, fingerprint } = parts
-  const template = await engine.resolveTemplate(reference, { signal })
-  const made = newRecord({ network }, template, parts.rules, clock.now())
+  const { templates, registry, locks, clock, startTimeoutMs, contexts, fingerprint } = parts
+  const { template, defaults, startup } = await templates.resolve(reference, { signal })
+  const made = { ...newRecord(withDefaults({ network }, defaults), template, parts.rules, clock.now()), startup }
   const asked = { cwd: made.cwd, user: made.user }
   const pooled = { pool: name, fingerprint, asked, fixed: null, prestarted: [] as string[] }
   const record: SandboxRecord = { ...made, resources, status: 'warming', pooled }

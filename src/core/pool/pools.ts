@@ -5,12 +5,14 @@ import type { PoolTable } from '../../store/pools.ts'
 import { requireStateful } from '../contexts.ts'
 import { discard } from '../discard.ts'
 import type { CallOptions } from '../model.ts'
-import { resourcesWithin } from '../new-record.ts'
+import { newRecord, resourcesWithin } from '../new-record.ts'
 import type { SandboxRecord } from '../record.ts'
+import { withDefaults } from '../templates/template-registry.ts'
 import { type ClaimOptions, claimFrom } from './claim.ts'
 import type { PoolDefinition, PoolRequest, PoolState } from './definition.ts'
 import { type FillParts, fill } from './fill.ts'
 import { Pool } from './pool.ts'
+import { startsAs } from './starts-as.ts'
 
 /** The pool that the settings define; the API can look at it only. */
 export const DEFAULT_POOL = 'default'
@@ -63,11 +65,16 @@ export class Pools {
     return this.#require(name).state()
   }
 
+  /** A pool of that name keeps sandboxes of the template of that name. */
+  isFor(template: string): boolean {
+    return this.#pools.get(template)?.definition.template === template
+  }
+
   /** Makes a pool, or changes it: those that wait are made anew then. Durable when it returns. The image must be there. */
   async define(name: string, request: PoolRequest, { signal }: CallOptions = {}): Promise<PoolState> {
     requireOwnName(name)
     const definition = this.#definitionOf(name, request)
-    await this.#parts.engine.resolveTemplate(definition.template, { signal })
+    await this.#parts.templates.resolve(definition.template, { signal })
     this.#parts.table.save({ name: definition.name, body: JSON.stringify(definition) })
     const before = this.#pools.get(definition.name)
     const pool = this.#add(definition)
@@ -165,14 +172,16 @@ export class Pools {
   }
 
   async #checkPool(pool: Pool): Promise<void> {
-    const { engine, live, log } = this.#parts
+    const { templates, live, log, rules, clock } = this.#parts
     try {
       for (const record of pool.waiting.splice(pool.target)) this.#drop(record)
       if (pool.waiting.length === 0) return
       const { signal } = this.#end
-      const { imageId } = await engine.resolveTemplate(pool.definition.template, { signal })
+      const { template, defaults, startup } = await templates.resolve(pool.definition.template, { signal })
+      const request = withDefaults({ network: pool.definition.network }, defaults)
+      const now = { ...newRecord(request, template, rules, clock.now()), startup }
       for (const record of [...pool.waiting]) {
-        const isFit = record.status === 'ready' && record.imageId === imageId
+        const isFit = record.status === 'ready' && record.imageId === now.imageId && startsAs(record, now)
         const reach = () =>
           live.client(record, { signal: AbortSignal.any([signal, AbortSignal.timeout(REACH_LIMIT_MS)]) })
         if (isFit && (live.connected(record.id) !== null || (await reach().catch(() => null)) !== null)) continue

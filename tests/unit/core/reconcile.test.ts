@@ -55,6 +55,13 @@ function world({
     engine,
     registry,
     journal,
+    templates: {
+      resolve: async (reference: string) => ({
+        template: await engine.resolveTemplate(reference),
+        defaults: {},
+        startup: null,
+      }),
+    },
     live: new LiveSandboxes({ engine }),
     removals,
     locks,

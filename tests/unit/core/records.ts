@@ -26,6 +26,7 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     resources: { cpus: 1, memoryMb: 1024, pids: 512, diskMb: null },
     changingTo: null,
     network: 'internet',
+    startup: null,
     timeoutSeconds: 300,
     onTimeout: 'delete',
     autoResume: false,

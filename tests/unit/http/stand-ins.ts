@@ -130,6 +130,10 @@ export type Changes = Partial<Omit<Deps, 'commands' | 'code'>> & {
   code?: Partial<Deps['code']>
 }
 
+function noTemplate(): never {
+  throw new SandboxError('TEMPLATE_NOT_FOUND', 'no template of that name')
+}
+
 /** Answers everything for the sandbox `ID`; `changes` replaces parts. */
 export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
   return {
@@ -162,6 +166,23 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       run: async () => {
         throw new SandboxError('SERVER_BUSY', 'too many')
       },
+    },
+    templates: {
+      create: async () => {
+        throw new SandboxError('TEMPLATE_NOT_FOUND', 'no such image')
+      },
+      get: noTemplate,
+      list: () => [],
+      change: async () => noTemplate(),
+      rebuild: noTemplate,
+      remove: async () => noTemplate(),
+    },
+    builds: {
+      list: () => [],
+      get: noTemplate,
+      readLog: () => [],
+      follow: async () => noTemplate(),
+      remove: async () => noTemplate(),
     },
     events: { page: () => ({ events: [], next: 0, gap: false }), follow: async () => {} },
     commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
