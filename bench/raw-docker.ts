@@ -101,6 +101,13 @@ export class RawDocker {
     return this.#docker.listContainers({ all: true, filters: { label: [`k2.instance=${instance}`] } })
   }
 
+  /** What is left of a server's instance, its network with it. */
+  async removeOfInstance(instance: string): Promise<void> {
+    for (const { Id } of await this.ofInstance(instance))
+      await this.#docker.getContainer(Id).remove({ force: true, v: true })
+    await this.removeNetwork(instance)
+  }
+
   /** The host's process id of a container's PID 1. */
   async pidOf(containerId: string): Promise<number> {
     return (await this.#docker.getContainer(containerId).inspect()).State.Pid

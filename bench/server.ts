@@ -13,7 +13,7 @@ export interface BenchServer extends AsyncDisposable {
 const START_LIMIT_MS = 60_000
 
 /** The real server in its own process, with its own data and instance. */
-export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
+export async function startServer(link: 'dial' | 'exec' | 'local'): Promise<BenchServer> {
   const dataDir = await mkdtemp('/tmp/k2b-')
   const instance = `bench-${link}-${process.pid}`
   const server = spawn(process.execPath, [...SERVER_FLAGS, 'src/main.ts'], {
@@ -22,7 +22,8 @@ export async function startServer(link: 'dial' | 'exec'): Promise<BenchServer> {
       K2_PORT: '0',
       K2_DATA_DIR: dataDir,
       K2_INSTANCE: instance,
-      K2_LINK: link,
+      ...(link === 'local' ? { K2_ENGINE: 'local', K2_DEFAULT_TEMPLATE: 'local' } : { K2_LINK: link }),
+      K2_MAX_SANDBOXES: '5000',
       // Rows that are about a pool make one.
       K2_POOL_SIZE: '0',
       // Eight files of 64 MiB at once.

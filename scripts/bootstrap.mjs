@@ -25,6 +25,8 @@ const scripts = {
   openapi: ['scripts/openapi.ts'],
   agent: ['scripts/agent.ts'],
   bench: ['scripts/bench.ts'],
+  density: ['scripts/density.ts'],
+  soak: ['scripts/soak.ts'],
   chaos: ['scripts/chaos.ts'],
   seccomp: ['scripts/seccomp.ts'],
   backup: ['--disable-warning=ExperimentalWarning', 'scripts/backup.ts'],
