@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd } from '../agent/run-to-end.ts'
-import type { OutputEvent, ProcessStatus, StartProcess, StartRun } from '../agent/types.ts'
+import type { OutputEvent, ProcessStatus, StartRun } from '../agent/types.ts'
 import { isSandboxError, SandboxError } from '../errors.ts'
 import { newProcessId } from '../lib/ids.ts'
-import { environmentOf } from './environment.ts'
 import type { LiveSandboxes } from './live.ts'
 import type { Log } from './log.ts'
 import type { CallOptions, Reason, Usage } from './model.ts'
 import { pathInside } from './paths.ts'
+import { type ProgramExecution, toProcess } from './program-execution.ts'
 import type { SandboxRecord } from './record.ts'
 import type { Wake } from './wake.ts'
 
@@ -16,19 +16,6 @@ const TIMEOUT_MARGIN_MS = 15_000
 const KILL_LIMIT_MS = 10_000
 /** The link of a sandbox that ends breaks a moment before the engine says why. */
 const GONE_LIMIT_MS = 1000
-
-/** One run of a program in a sandbox, to its end. */
-export interface ProgramExecution {
-  argv: string[]
-  script?: { name: string; content: string } | undefined
-  cwd?: string | undefined
-  envs?: Record<string, string> | undefined
-  user?: string | undefined
-  /** 0 or absent: none. */
-  timeoutMs?: number | undefined
-  /** Also `time` events. */
-  time?: boolean
-}
 
 /** One run of code in a context, to its end. `cwd` and `envs` hold for it alone. */
 export interface CellExecution {
@@ -147,20 +134,6 @@ export class Executions {
         'could not kill a process whose client has left',
       )
     }
-  }
-}
-
-/** What the agent is asked to start, with the sandbox's own where the call has nothing. */
-export function toProcess(record: SandboxRecord, id: string, execution: ProgramExecution): StartProcess {
-  return {
-    id,
-    argv: execution.argv,
-    env: environmentOf(record, execution.envs),
-    cwd: execution.cwd ? pathInside(record.cwd, execution.cwd) : record.cwd,
-    user: execution.user || record.user,
-    script: execution.script,
-    timeoutMs: execution.timeoutMs || 0,
-    time: execution.time,
   }
 }
 

@@ -1,5 +1,5 @@
 import { SandboxError } from '../errors.ts'
-import type { ProgramExecution } from './executions.ts'
+import type { ProgramExecution } from './program-execution.ts'
 
 /** Linux takes at most 128 KiB as one argument (MAX_ARG_STRLEN), its NUL included. */
 const LONGEST_ARGUMENT_BYTES = 128 * 1024 - 1

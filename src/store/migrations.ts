@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DamagedDatabase } from './damaged.ts'
-import { TEMPLATE_TABLES } from './templates.ts'
 
 /** Step n brings a database from version n to n + 1. Steps are never changed once released, only added. */
 const STEPS = [
@@ -31,7 +30,18 @@ const STEPS = [
    CREATE INDEX events_of_sandbox ON events (sandbox_id, seq) WHERE sandbox_id IS NOT NULL;`,
   `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))));`,
-  TEMPLATE_TABLES,
+  `CREATE TABLE templates (
+     name TEXT PRIMARY KEY,
+     body TEXT NOT NULL,
+     source TEXT
+   ) STRICT;
+   CREATE TABLE template_builds (
+     id TEXT PRIMARY KEY,
+     template TEXT NOT NULL,
+     body TEXT NOT NULL,
+     log TEXT
+   ) STRICT;
+   CREATE TABLE template_layers (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;`,
 ]
 
 export const NEWEST_VERSION = STEPS.length

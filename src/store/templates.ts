@@ -41,19 +41,6 @@ export interface TemplateTables {
   removeLayer(id: string): void
 }
 
-export const TEMPLATE_TABLES = `CREATE TABLE templates (
-     name TEXT PRIMARY KEY,
-     body TEXT NOT NULL,
-     source TEXT
-   ) STRICT;
-   CREATE TABLE template_builds (
-     id TEXT PRIMARY KEY,
-     template TEXT NOT NULL,
-     body TEXT NOT NULL,
-     log TEXT
-   ) STRICT;
-   CREATE TABLE template_layers (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;`
-
 export function templateTables(db: Database): TemplateTables {
   const templates = db.prepare('SELECT name, body FROM templates ORDER BY rowid')
   const saveTemplate = db.prepare(

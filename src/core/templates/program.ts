@@ -1,4 +1,4 @@
-import type { ProgramExecution } from '../executions.ts'
+import type { ProgramExecution } from '../program-execution.ts'
 import { shellCommand } from '../shell-command.ts'
 import type { Command } from './step.ts'
 
