@@ -66,6 +66,7 @@ import {
   TemplateStep,
   TemplateUpdate,
 } from './template.ts'
+import { MountedVolume, VolumeCreate, VolumeDeleted, VolumeInfo, VolumeList, VolumeMount } from './volume.ts'
 import { WatchEvent } from './watch.ts'
 
 /** Every schema with an `$id`, each after those it refers to. The root app adds them in this order. */
@@ -77,6 +78,8 @@ export const allSchemas = [
   Health,
   Readiness,
   ResourcesRequest,
+  VolumeMount,
+  MountedVolume,
   SandboxCreate,
   Resources,
   SandboxInfo,
@@ -88,6 +91,10 @@ export const allSchemas = [
   Event,
   EventMessage,
   EventPage,
+  VolumeCreate,
+  VolumeInfo,
+  VolumeList,
+  VolumeDeleted,
   PoolUpdate,
   PoolInfo,
   PoolList,

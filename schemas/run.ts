@@ -6,7 +6,7 @@ import { MAX_RUN_SECONDS } from './execution.ts'
 import { SandboxCreate } from './sandbox.ts'
 import { NullableRef, Ref, type Static, Type } from './typebox.ts'
 
-const { template, cwd, envs, user, resources, network, metadata } = SandboxCreate.properties
+const { template, cwd, envs, user, resources, network, volumes, metadata } = SandboxCreate.properties
 
 export const RunRequest = Type.Object(
   {
@@ -16,6 +16,7 @@ export const RunRequest = Type.Object(
     user,
     resources,
     network,
+    volumes,
     metadata,
     files: Type.Optional(
       Type.Array(Ref(FileContent), { maxItems: 100, description: 'Written before, relative paths below `cwd`.' }),

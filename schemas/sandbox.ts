@@ -1,5 +1,6 @@
 import { cwd, envs, metadata, SandboxId, Timestamp, user } from './common.ts'
 import { Nullable, Ref, type Static, StringEnum, Type } from './typebox.ts'
+import { MountedVolume, VolumeMount } from './volume.ts'
 
 /** A year: longer is a mistake in the unit. The server's own limit is lower or equal. */
 const MAX_TIMEOUT_SECONDS = 31_536_000
@@ -106,6 +107,12 @@ export const SandboxCreate = Type.Object(
         'Seconds from its creation after which it is deleted, used or not, in every state. 0 or absent: no end (or K2_MAX_LIFETIME, which is also the limit).',
       ),
     ),
+    volumes: Type.Optional(
+      Type.Array(Ref(VolumeMount), {
+        maxItems: 8,
+        description: 'Volumes that it is made with. Several sandboxes may have the same.',
+      }),
+    ),
     name: Type.Optional(
       Type.String({
         pattern: NAME,
@@ -156,6 +163,7 @@ const sandboxMembers = {
   }),
   resources: Ref(Resources),
   network: StringEnum(['internet', 'none'], { description: 'What it can reach.' }),
+  volumes: Type.Array(Ref(MountedVolume), { description: 'Volumes that it was made with.' }),
   on_timeout: StringEnum(['delete', 'stop', 'pause'], { description: 'What happens when `timeout` runs out.' }),
   auto_resume: Type.Boolean({ description: 'Its use wakes it when it is paused or stopped.' }),
   max_lifetime: Nullable(Type.Integer(), {

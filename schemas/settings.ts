@@ -117,6 +117,7 @@ export const Settings = Type.Object({
     minimum: 1,
     description: 'Most sandboxes at once, stopped ones included.',
   }),
+  MAX_VOLUMES: Type.Integer({ default: 256, minimum: 1, description: 'Most volumes.' }),
   MAX_STARTS: Type.Integer({
     default: 8,
     minimum: 1,

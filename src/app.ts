@@ -48,6 +48,7 @@ import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
 import { type BuildRoutesOptions, buildRoutes } from './routes/template-builds.ts'
 import { type TemplateRoutesOptions, templateRoutes } from './routes/templates.ts'
 import { tunnelRoutes } from './routes/tunnel.ts'
+import { type VolumeRoutesOptions, volumeRoutes } from './routes/volumes.ts'
 
 /** What the routes call. The core's classes fit; tests of the edge pass small ones. */
 export interface Deps {
@@ -70,6 +71,7 @@ export interface Deps {
   builds: BuildRoutesOptions['builds']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
   pools: PoolRoutesOptions['pools']
+  volumes: VolumeRoutesOptions['volumes']
   batches: BatchRoutesOptions['batches']
   runs: RunRoutesOptions['runs']
   events: EventRoutesOptions['events']
@@ -93,6 +95,7 @@ const INFO = {
     { name: 'ports', description: 'Servers that run in a sandbox.' },
     { name: 'events', description: 'What happens to sandboxes.' },
     { name: 'pools', description: 'Sandboxes that wait ready.' },
+    { name: 'volumes', description: 'Files that outlive sandboxes.' },
     { name: 'server', description: 'The server itself.' },
   ],
 }
@@ -133,6 +136,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(healthRoutes, { health: deps.health, version })
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
     await api.register(eventRoutes, { events: deps.events, memory, endless, heartbeatMs })
+    await api.register(volumeRoutes, { volumes: deps.volumes })
     await api.register(poolRoutes, { pools: deps.pools })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })

@@ -42,6 +42,7 @@ export interface Config {
     uploadBytes: number
     bufferBytes: number
     sandboxes: number
+    volumes: number
     starts: number
     queuedStarts: number
   }
@@ -213,6 +214,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       uploadBytes: settings.MAX_UPLOAD_MB * 1024 * 1024,
       bufferBytes: settings.BUFFER_MB * 1024 * 1024,
       sandboxes: settings.MAX_SANDBOXES,
+      volumes: settings.MAX_VOLUMES,
       starts: settings.MAX_STARTS,
       queuedStarts: settings.MAX_QUEUED_STARTS,
     },

@@ -36,12 +36,14 @@ import { Removals } from './removals.ts'
 import { Sandboxes } from './sandboxes.ts'
 import { StartQueue } from './start-queue.ts'
 import { StoppedFiles } from './stopped-files.ts'
+import { Sweep } from './sweep.ts'
 import { takeOver } from './take-over.ts'
 import { Builds } from './templates/builds.ts'
 import { LayerImages } from './templates/layer-images.ts'
 import { LayerRegistry } from './templates/layer-registry.ts'
 import { TemplateRegistry } from './templates/template-registry.ts'
 import { Templates } from './templates/templates.ts'
+import { Volumes } from './volumes/volumes.ts'
 import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
 
@@ -59,6 +61,7 @@ export interface CoreOptions {
 export interface Core {
   sandboxes: Sandboxes
   pools: Pools
+  volumes: Volumes
   batches: Batches
   runs: Runs
   templates: Templates
@@ -78,7 +81,7 @@ export interface Core {
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
-  open(options: { signal?: AbortSignal }): Promise<Reconciled>
+  open(options: { signal?: AbortSignal }): Promise<Reconciled & { adoptedVolumes: number }>
   /** Ends timers, links and watching; waits `withinMs` for removals under way. Sandboxes run on. Idempotent. */
   close(withinMs: number): Promise<void>
 }
@@ -118,7 +121,19 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     defaultPool: defaultPool(config),
   })
   const idempotency = new Idempotency({ store, clock })
-  const sandboxes = new Sandboxes({ ...life, contexts, idempotency, removals, rules, pools, templates: origins })
+  const { volumes: mostVolumes } = rules.limits
+  const volumes = new Volumes({ engine, registry, table: store.volumes, clock, log, mostVolumes })
+  const sweep = new Sweep({ volumes, clock, log })
+  const sandboxes = new Sandboxes({
+    ...life,
+    contexts,
+    idempotency,
+    removals,
+    rules,
+    pools,
+    volumes,
+    templates: origins,
+  })
   const commands = new Commands({ executions, rules })
   const code = new Code({ executions, contexts, languages, programs, registry, rules })
   const files = new Files({ access, stopped, rules })
@@ -156,6 +171,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     pools,
     templates,
     builds,
+    volumes,
     events: new Events({ journal, registry }),
     batches,
     runs: new Runs({ sandboxes, batches }),
@@ -175,18 +191,22 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
       const done = await reconcile(reconciled, { signal, atStart: true })
       builds.open()
       await images.reconcile({ signal, atStart: true })
+      const { adopted: adoptedVolumes } = await volumes.reconcile({ signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
       pools.open()
       takeOver({ registry, live, keepAlive, log })
-      return done
+      sweep.open()
+      return { ...done, adoptedVolumes }
     },
     async close(withinMs) {
       expiry.close()
       await builds.close()
       await images.close()
       await pools.close()
+      await sweep.close()
+      volumes.close()
       await watch.close()
       await executions.close()
       keepAlive.close()

@@ -2,14 +2,18 @@ import type { Found } from '../store/found.ts'
 import type { Reconciled } from './reconcile.ts'
 
 /** What an operator must be told of the database that a start found, once it was brought together with the engine; null: nothing. */
-export function foundReport(found: Found, { adopted, missing }: Reconciled): string | null {
+export function foundReport(
+  found: Found,
+  { adopted, missing, adoptedVolumes = 0 }: Reconciled & { adoptedVolumes?: number },
+): string | null {
   if (found.kind === 'whole' || found.kind === 'new') return null
   const byLabels =
     adopted === 0
       ? 'No sandbox was found by its labels alone.'
       : `${adopted} ${adopted === 1 ? 'sandbox was' : 'sandboxes were'} found by labels alone: metadata, envs and what was changed after the create are lost of these, and some may have been waiting in a pool.`
   const gone = missing === 0 ? '' : ` ${missing} more have no container any more and are failed.`
-  return `${factOf(found)} ${byLabels}${gone}`
+  const volumes = adoptedVolumes === 0 ? '' : ` Volumes found by their labels: ${adoptedVolumes}.`
+  return `${factOf(found)} ${byLabels}${volumes}${gone}`
 }
 
 function factOf(found: Exclude<Found, { kind: 'whole' } | { kind: 'new' }>): string {

@@ -54,6 +54,7 @@ async function reach(
       template: how.template,
       resources: record.resources,
       network: record.network,
+      mounts: record.volumes.map(({ ref, path, readOnly }) => ({ volume: ref, path, readOnly })),
       record: toLabel(record),
     }
     const made = await engine.create(spec, { signal: bounded })

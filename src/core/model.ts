@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { TerminalSize } from '../agent/types.ts'
 import type { Network, Resources } from '../engine/types.ts'
 import type { MemoryLease } from '../lib/memory-budget.ts'
+import type { AskedMount, MountRecord } from './volumes/volume.ts'
 
 export interface CallOptions {
   /** The client's: aborted when it has gone. */
@@ -46,6 +47,7 @@ export interface CreateSandbox {
   /** Languages whose own contexts start at once. */
   prestart?: string[] | undefined
   once?: Idempotent | undefined
+  volumes?: AskedMount[] | undefined
 }
 
 /** What changes of a sandbox that there is; what is absent stays. */
@@ -75,6 +77,7 @@ export interface Sandbox {
   metadata: Record<string, string>
   resources: Resources
   network: Network
+  volumes: Pick<MountRecord, 'name' | 'path' | 'readOnly'>[]
   timeoutSeconds: number
   onTimeout: OnTimeout
   autoResume: boolean

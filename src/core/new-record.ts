@@ -36,6 +36,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     changingTo: null,
     network: request.network ?? 'internet',
     startup: null,
+    volumes: [],
     timeoutSeconds: timeoutWithin(request.timeoutSeconds, rules),
     onTimeout: request.onTimeout ?? 'delete',
     autoResume: request.autoResume ?? false,

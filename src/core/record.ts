@@ -1,6 +1,7 @@
 import type { EngineCreated, EngineRef, Network, Resources, Template } from '../engine/types.ts'
 import type { OnTimeout, Sandbox, SandboxStatus } from './model.ts'
 import type { Startup } from './templates/model.ts'
+import type { MountRecord } from './volumes/volume.ts'
 
 /**
  * Beside those of the API, invisible to it. `deleting`: answered as deleted, kept until the engine has removed it. `warming` and
@@ -56,6 +57,8 @@ export interface SandboxRecord {
   network: Network
   /** What runs from each of its starts on; null: nothing does. */
   startup: Startup | null
+  /** Those that it was made with. */
+  volumes: MountRecord[]
   timeoutSeconds: number
   onTimeout: OnTimeout
   /** The use of one that is paused or stopped wakes it. */
@@ -80,6 +83,7 @@ export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed'
 /** Of a record that an earlier version wrote, what it had no members for. */
 const ABSENT_BEFORE = {
   imageId: null,
+  volumes: [] as MountRecord[],
   changingTo: null,
   startup: null,
   autoResume: false,
@@ -97,11 +101,11 @@ export function parseRecord(body: string): SandboxRecord {
 
 /** The part of a record that never changes, for the engine's signed label. Environment and metadata stay out: labels are readable on the host. */
 export function toLabel(record: SandboxRecord): string {
-  const { id, name, template, cwd, user, resources, network, createdAt } = record
+  const { id, name, template, cwd, user, resources, network, volumes, createdAt } = record
   const { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds } = record
   const life = { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds }
   const purpose = record.status === 'building' ? { build: true } : {}
-  return JSON.stringify({ id, name, template, cwd, user, resources, network, ...life, ...purpose, createdAt })
+  return JSON.stringify({ id, name, template, cwd, user, resources, network, volumes, ...life, ...purpose, createdAt })
 }
 
 /** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
@@ -160,6 +164,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     metadata,
     resources,
     network,
+    volumes,
     timeoutSeconds,
     onTimeout,
     autoResume,
@@ -181,6 +186,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     metadata,
     resources,
     network,
+    volumes,
     timeoutSeconds,
     onTimeout,
     autoResume,

@@ -22,6 +22,7 @@ import type { Removals } from './removals.ts'
 import { bringUp, type StartParts, startSandbox } from './start.ts'
 import { stopSandbox } from './stop.ts'
 import { type TemplateRegistry, withDefaults } from './templates/template-registry.ts'
+import type { Volumes } from './volumes/volumes.ts'
 import { waitForStatus } from './wait-for-status.ts'
 
 export interface SandboxesParts extends StartParts {
@@ -30,6 +31,7 @@ export interface SandboxesParts extends StartParts {
   pools: Pools
   templates: TemplateRegistry
   idempotency: Idempotency
+  volumes: Pick<Volumes, 'resolve'>
   removals: Removals
   locks: KeyedLock
   rules: SandboxRules
@@ -89,7 +91,7 @@ export class Sandboxes {
   }
 
   async #create(asked: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Sandbox> {
-    const { templates, registry, locks, queue, rules, clock } = this.#parts
+    const { templates, registry, locks, queue, rules, clock, volumes } = this.#parts
     this.#requireRoom(asked.name)
     for (const language of asked.prestart ?? []) requireStateful(language)
     const { template, defaults, startup } = await templates.resolve(asked.template || rules.defaults.template, {
@@ -98,7 +100,11 @@ export class Sandboxes {
     const request = withDefaults(asked, defaults)
     const ahead = (request.prestart ?? []).map(requireStateful)
     const record = { ...newRecord(request, template, rules, clock.now()), startup }
-    const room = () => this.#requireRoom(request.name)
+    const room = () => {
+      this.#requireRoom(request.name)
+      record.volumes = volumes.resolve(request.volumes ?? [])
+    }
+    room()
     const warm = await this.#parts.pools.claim(record, template, { signal, room, bind })
     if (warm) {
       for (const language of ahead) void this.#parts.contexts.prestart(warm, language)

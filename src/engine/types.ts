@@ -2,7 +2,7 @@
  * The engine port: all that the core knows of what runs sandboxes. Two adapters: `docker/` and `local/`.
  * Every call takes an AbortSignal from the caller and has a deadline of its own inside; errors are SandboxErrors:
  * ENGINE_UNAVAILABLE (nothing answers; `retryAfterSeconds` set), ENGINE_TIMEOUT, SANDBOX_NOT_FOUND (the engine has no such
- * sandbox), SANDBOX_STATE_CONFLICT, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, SANDBOX_START_FAILED, IMAGE_IN_USE, DISK_FULL,
+ * sandbox), SANDBOX_STATE_CONFLICT, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, SANDBOX_START_FAILED, IMAGE_IN_USE, VOLUME_IN_USE, VOLUME_NOT_FOUND, DISK_FULL,
  * NOT_SUPPORTED_BY_ENGINE.
  */
 import type { Duplex, Readable } from 'node:stream'
@@ -46,11 +46,36 @@ export interface SandboxSpec {
   template: Template
   resources: Resources
   network: Network
+  /** Absent: none. */
+  mounts?: Mount[] | undefined
   /**
    * Opaque text of the core's that never changes for this sandbox (≤ 8 KiB); kept with it in the engine, signed with the
    * instance's secret together with the id, and given back by `list`.
    */
   record: string
+}
+
+/** A volume that a sandbox is made with. */
+export interface Mount {
+  /** Of `createVolume`. */
+  volume: VolumeRef
+  /** Absolute, below no other, nothing of the system's. Made where the image has none. */
+  path: string
+  readOnly: boolean
+}
+
+/** The engine's own handle of a volume. */
+export type VolumeRef = string
+
+export interface VolumeSpec {
+  /** 20 characters of [a-z0-9], the core's. */
+  id: string
+  /** Opaque text of the core's (≤ 7 KiB), as that of a sandbox. */
+  record: string
+}
+
+export interface EngineVolume extends VolumeSpec {
+  ref: VolumeRef
 }
 
 /** What an image of ours is for: each has an owner in the core of its own. */
@@ -188,6 +213,18 @@ export interface Engine {
 
   /** Idempotent: nothing there is success. IMAGE_IN_USE while a sandbox, or another image, is made of it, or somebody else has named it. */
   removeImage(ref: ImageRef, options?: CallOptions): Promise<void>
+
+  /** A place for files that outlives sandboxes, empty, in which every user may write. NOT_SUPPORTED_BY_ENGINE */
+  createVolume(spec: VolumeSpec, options?: CallOptions): Promise<VolumeRef>
+
+  /** Every volume of this instance whose signature is right. */
+  listVolumes(options?: CallOptions): Promise<EngineVolume[]>
+
+  /** How many bytes the files of each take. Takes its time: all of them are counted. */
+  volumeSizes(options?: CallOptions): Promise<Map<VolumeRef, number>>
+
+  /** With all in it. Idempotent: nothing there is success. VOLUME_IN_USE while a sandbox is made with it. */
+  removeVolume(ref: VolumeRef, options?: CallOptions): Promise<void>
 
   /**
    * How the files of a sandbox in any state differ from those of the image that it was made of, sorted by path. Folders in

@@ -15,6 +15,7 @@ export const SANDBOX = {
   metadata: { team: 'search' },
   resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
   network: 'internet',
+  volumes: [],
   on_timeout: 'delete',
   auto_resume: false,
   max_lifetime: null,

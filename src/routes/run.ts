@@ -8,6 +8,7 @@ import { callOptions } from '../http/memory.ts'
 import { operation } from '../http/operation.ts'
 import type { MemoryBudget } from '../lib/memory-budget.ts'
 import { ID, USAGE } from './examples.ts'
+import { toMounts } from './mounts.ts'
 import { toResources } from './resources.ts'
 import { CREATE_ERRORS, RUN_ERRORS } from './sandbox-id.ts'
 import { fileReadAnswer, stepAnswer, toWrite } from './step-answer.ts'
@@ -46,6 +47,7 @@ function toRun(body: RunRequest): RunOnce {
       user: body.user,
       metadata: body.metadata,
       network: body.network,
+      volumes: toMounts(body.volumes),
       resources: toResources(body.resources ?? {}),
     },
     files: (body.files ?? []).map(toWrite),

@@ -19,6 +19,7 @@ export function sandboxAnswer(sandbox: Sandbox): SandboxInfo {
     metadata: sandbox.metadata,
     resources: resourcesAnswer(sandbox.resources),
     network: sandbox.network,
+    volumes: sandbox.volumes.map(({ name, path, readOnly }) => ({ name, path, read_only: readOnly })),
     on_timeout: sandbox.onTimeout,
     auto_resume: sandbox.autoResume,
     max_lifetime: sandbox.maxLifetimeSeconds,

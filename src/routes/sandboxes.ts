@@ -25,6 +25,7 @@ import { idempotencyOf } from '../http/idempotency-key.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
 import { ID, SANDBOX } from './examples.ts'
+import { toMounts } from './mounts.ts'
 import { toResources } from './resources.ts'
 import { sandboxAnswer } from './sandbox-answer.ts'
 import { CREATE_ERRORS, SandboxParams } from './sandbox-id.ts'
@@ -93,6 +94,7 @@ function toCreate(body: SandboxCreate): CreateSandbox {
     user: body.user,
     resources: toResources(body.resources ?? {}),
     network: body.network,
+    volumes: toMounts(body.volumes),
     onTimeout: body.on_timeout,
     autoResume: body.auto_resume,
     maxLifetimeSeconds: body.max_lifetime,
@@ -145,6 +147,7 @@ const createSandbox = operation({
     confined: {
       name: 'crawler',
       network: 'none',
+      volumes: [{ name: 'models', path: '/models', read_only: true }],
       resources: { cpus: 0.5, memory_mb: 512, pids: 128 },
       on_timeout: 'stop',
     },

@@ -42,6 +42,7 @@ const STEPS = [
      log TEXT
    ) STRICT;
    CREATE TABLE template_layers (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;`,
+  'CREATE TABLE volumes (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;',
 ]
 
 export const NEWEST_VERSION = STEPS.length

@@ -7,6 +7,7 @@ import { removeOpenMark } from './open-mark.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 import { type TemplateTables, templateTables } from './templates.ts'
+import { type VolumeTable, volumeTable } from './volumes.ts'
 
 /** What is durable: one member a table. Every write that returns is on disk, alone or with its transaction. */
 export interface Store {
@@ -14,6 +15,7 @@ export interface Store {
   templates: TemplateTables
   pools: PoolTable
   keys: KeyTable
+  volumes: VolumeTable
   events: EventTable
   meta: MetaTable
   /** What there was when it was opened. */
@@ -33,6 +35,7 @@ export function openStore(dataDir: string): Store {
     templates: templateTables(db),
     pools: poolTable(db),
     keys: keyTable(db),
+    volumes: volumeTable(db),
     events: eventTable(db),
     meta: metaTable(db),
     found,

@@ -404,6 +404,10 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
         engine.listImages(options),
         engine.removeImage('sha256:0', options),
         engine.changes(box.id, box.ref, options),
+        engine.createVolume({ id: newSandboxId(), record: '' }, options),
+        engine.listVolumes(options),
+        engine.volumeSizes(options),
+        engine.removeVolume('none', options),
         engine.connect(box.id, box.ref, options),
         engine.remove(box.id, box.ref, options),
       ]

@@ -30,9 +30,10 @@ export class Pool {
   }
 
   /** Whether one of it could become what the record asks for, as far as a container is concerned. */
-  fits({ network, resources }: SandboxRecord, template: Template): boolean {
+  fits({ network, resources, volumes }: SandboxRecord, template: Template): boolean {
     const { definition } = this
     return (
+      volumes.length === 0 &&
       definition.network === network &&
       definition.resources.diskMb === resources.diskMb &&
       (definition.template === template.reference || this.waiting.some(({ imageId }) => imageId === template.imageId))

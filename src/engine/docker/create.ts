@@ -8,7 +8,7 @@ import { makeVolumePlaces } from './image-volumes.ts'
 import { containerName, RECORD_LIMIT_BYTES } from './labels.ts'
 import { removeContainer } from './lifecycle.ts'
 import { runDirOf } from './link-socket.ts'
-import { containerSpec, type SpecFacts } from './spec.ts'
+import { containerSpec, type SpecFacts, withoutMounts } from './spec.ts'
 
 export interface Creation {
   /** The container's full id. Rejects with the signal's reason as soon as it fires. */
@@ -67,7 +67,7 @@ async function make(
     call,
   )
   try {
-    await makeVolumePlaces(context, container.id, template.volumes)
+    await makeVolumePlaces(context, container.id, withoutMounts(template.volumes, spec.mounts ?? []))
   } catch (error) {
     await removeContainer(context, id, container.id, {})
     throw error

@@ -10,11 +10,13 @@ import type {
   EngineImage,
   EngineInfo,
   EngineSandbox,
+  EngineVolume,
   FileChange,
   ImageSpec,
   Resources,
   SandboxSpec,
   Template,
+  VolumeSpec,
 } from '../types.ts'
 import { readAgentBinary } from './agent-binary.ts'
 import { agentVolumeName, ensureAgentVolume, removeOldAgentVolumes } from './agent-volume.ts'
@@ -43,6 +45,7 @@ import { SPEC_VERSION, type SpecFacts } from './spec.ts'
 import { startContainer } from './start.ts'
 import { Starting } from './starting.ts'
 import { resolveOwnImage, Templates } from './templates.ts'
+import { createDataVolume, dataVolumeSizes, listDataVolumes, removeDataVolume, requireOwn } from './volumes.ts'
 
 /** What `open` found out and prepared, and every container is made with. */
 type Prepared = Omit<SpecFacts, 'runDir'>
@@ -142,6 +145,7 @@ class DockerEngine implements Engine {
     if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
     checkId(spec.id)
     if (spec.resources.diskMb !== null && !prepared.diskLimit) throw noDiskLimit()
+    for (const { volume } of spec.mounts ?? []) await requireOwn(this.#context, volume, call)
     const made = createContainer(this.#context, this.#links, spec, prepared, call)
     this.#creating.set(spec.id, made.settled)
     void made.settled.finally(() => this.#creating.delete(spec.id))
@@ -217,6 +221,23 @@ class DockerEngine implements Engine {
 
   removeImage(ref: string, call: CallOptions = {}): Promise<void> {
     return removeOwnImage(this.#context, ref, call)
+  }
+
+  createVolume(spec: VolumeSpec, call: CallOptions = {}): Promise<string> {
+    checkId(spec.id)
+    return createDataVolume(this.#context, spec, call)
+  }
+
+  listVolumes(call: CallOptions = {}): Promise<EngineVolume[]> {
+    return listDataVolumes(this.#context, call)
+  }
+
+  volumeSizes(call: CallOptions = {}): Promise<Map<string, number>> {
+    return dataVolumeSizes(this.#context, call)
+  }
+
+  removeVolume(ref: string, call: CallOptions = {}): Promise<void> {
+    return removeDataVolume(this.#context, ref, call)
   }
 
   changes(id: string, ref: string, call: CallOptions = {}): Promise<FileChange[]> {

@@ -82,6 +82,29 @@ export function readImageLabels(
   return { kind, id, instance, record, user }
 }
 
+/** Of a volume for files of sandboxes; `record` is the core's. */
+export interface VolumeIdentity {
+  id: string
+  instance: string
+  record: string
+}
+
+export function signVolumeLabels(secret: Buffer, { id, instance, record }: VolumeIdentity): Record<string, string> {
+  return signed(secret, { kind: VOLUME_KIND, id, instance, link: IMAGE_LINK, record })
+}
+
+/** As `readLabels`, of a volume. */
+export function readVolumeLabels(
+  secret: Buffer,
+  labels: Record<string, string> | null | undefined,
+): VolumeIdentity | null {
+  const signed = readSigned(secret, labels)
+  if (signed === null || signed.kind !== VOLUME_KIND || signed.link !== IMAGE_LINK) return null
+  const { id, instance, record } = signed
+  return { id, instance, record }
+}
+
+const VOLUME_KIND = 'volume'
 const IMAGE_LINK = 'none'
 
 interface Signed {

@@ -5,35 +5,47 @@ import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
 import { readProgress } from './progress.ts'
 
-const REPOSITORY = 'k2-scratch'
 const TAG = '1'
 /** A tar archive without entries: two zero blocks. */
 const EMPTY_TAR_BYTES = 1024
 
 /** Id of an image with nothing in it, made on the engine when it is not there: what probe and filler are created from. */
-export async function ensureScratchImage(context: Context, { signal }: CallOptions): Promise<string> {
+export function ensureScratchImage(context: Context, call: CallOptions): Promise<string> {
+  return ensureImage(context, 'k2-scratch', () => Readable.from([Buffer.alloc(EMPTY_TAR_BYTES)]), call)
+}
+
+/** Id of `<name>:1`, imported from a tar when it is not there. What is in it must never change. */
+export async function ensureImage(
+  context: Context,
+  name: string,
+  content: () => Readable,
+  { signal }: CallOptions,
+): Promise<string> {
   try {
-    return await inspectId(context, signal)
+    return await inspectId(context, name, signal)
   } catch (error) {
     if (!isSandboxError(error, 'TEMPLATE_NOT_FOUND')) throw error
   }
   const { docker, timeouts } = context
-  const empty = Readable.from([Buffer.alloc(EMPTY_TAR_BYTES)])
   await engineCall(
     'image.import',
     async (abortSignal) => {
-      const stream = await docker.importImage(empty, { repo: REPOSITORY, tag: TAG, abortSignal })
+      const stream = await docker.importImage(content(), { repo: name, tag: TAG, abortSignal })
       const failure = await readProgress(stream as Readable)
       if (failure !== null)
-        throw new SandboxError('INTERNAL', 'the engine could not import an empty image', { cause: new Error(failure) })
+        throw new SandboxError('INTERNAL', 'the engine could not import an image', { cause: new Error(failure) })
     },
     { signal, timeoutMs: timeouts.changeMs },
   )
-  return inspectId(context, signal)
+  return inspectId(context, name, signal)
 }
 
-async function inspectId({ docker, timeouts }: Context, signal: AbortSignal | undefined): Promise<string> {
-  const name = `${REPOSITORY}:${TAG}`
+async function inspectId(
+  { docker, timeouts }: Context,
+  repository: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const name = `${repository}:${TAG}`
   const call = { signal, timeoutMs: timeouts.callMs, name }
   const image = await engineCall(
     'image.inspect',

@@ -1,5 +1,6 @@
+import { posix } from 'node:path'
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode'
-import type { Resources, SandboxSpec } from '../types.ts'
+import type { Mount, Resources, SandboxSpec } from '../types.ts'
 import { agentEnv } from './agent-env.ts'
 import { volumeTmpfs } from './image-volumes.ts'
 import { agentToken, type ContainerKind, signLabels } from './labels.ts'
@@ -35,7 +36,7 @@ export const LINK_SOCKET = 'link.sock'
 /**
  * The one place where container settings are made: body of `POST /containers/create` for a sandbox (security.md 2.1,
  * standard profile, and 2.4). Pure. Nothing of the client reaches a security field: only numbers from `resources`, the
- * `network` of two, and the image's id, variable names and volume paths. Throws TEMPLATE_INVALID for impossible volumes.
+ * `network` of two, the image's id, variable names and volume paths, and names and places of our own volumes. Throws TEMPLATE_INVALID for impossible volumes.
  */
 export function containerSpec(
   spec: SandboxSpec,
@@ -64,7 +65,7 @@ export function containerSpec(
   }
 }
 
-function hostConfig({ resources, network, template }: SandboxSpec, facts: SpecFacts): HostConfig {
+function hostConfig({ resources, network, template, mounts: asked = [] }: SandboxSpec, facts: SpecFacts): HostConfig {
   const memoryBytes = resources.memoryMb * MEBIBYTE
   return {
     // isolation
@@ -93,8 +94,8 @@ function hostConfig({ resources, network, template }: SandboxSpec, facts: SpecFa
     Ulimits: ulimits(facts.openFilesHard),
     ...(facts.diskLimit && resources.diskMb !== null ? { StorageOpt: { size: `${resources.diskMb}m` } } : {}),
     // what it sees of us
-    Mounts: mounts(facts),
-    Tmpfs: tmpfs(template.volumes, memoryBytes, facts.link),
+    Mounts: [...mounts(facts), ...asked.map(volumeMount)],
+    Tmpfs: tmpfs(withoutMounts(template.volumes, asked), memoryBytes, facts.link),
     // life
     Init: false,
     LogConfig: { Type: 'none', Config: {} },
@@ -147,6 +148,16 @@ function mounts({ link, agentVolume, runDir }: SpecFacts): MountSettings[] {
     agent,
     { Type: 'bind', Source: runDir, Target: '/.k2run', ReadOnly: true, BindOptions: { Propagation: 'rprivate' } },
   ]
+}
+
+/** Of ours by name: neither a folder of the host nor a driver option is ever in it. */
+function volumeMount({ volume, path, readOnly }: Mount): MountSettings {
+  return { Type: 'volume', Source: volume, Target: path, ReadOnly: readOnly, VolumeOptions: NO_COPY }
+}
+
+/** What the image declares as VOLUME and a volume is mounted at needs no tmpfs. */
+export function withoutMounts(volumes: string[], mounts: Pick<Mount, 'path'>[]): string[] {
+  return volumes.filter((volume) => !mounts.some(({ path }) => path === posix.resolve('/', volume)))
 }
 
 /** The image must not put its own /.k2 into a fresh volume. */

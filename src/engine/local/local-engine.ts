@@ -13,12 +13,14 @@ import type {
   EngineInfo,
   EngineRef,
   EngineSandbox,
+  EngineVolume,
   FileChange,
   ImageRef,
   ImageSpec,
   Resources,
   SandboxSpec,
   Template,
+  VolumeSpec,
 } from '../types.ts'
 import { isAlive, lastOutput, newToken, spawnAgent } from './agent-process.ts'
 import { AgentSocket } from './agent-socket.ts'
@@ -224,6 +226,28 @@ class LocalEngine implements Engine {
       throw new SandboxError('IMAGE_IN_USE', 'sandboxes are still made of this image; delete them first')
     }
     await this.#images.remove(ref)
+  }
+
+  async createVolume(_spec: VolumeSpec, { signal }: CallOptions = {}): Promise<string> {
+    signal?.throwIfAborted()
+    throw new SandboxError(
+      'NOT_SUPPORTED_BY_ENGINE',
+      'the local engine has no volumes: its sandboxes see the folders of this machine; use K2_ENGINE=docker',
+    )
+  }
+
+  async listVolumes({ signal }: CallOptions = {}): Promise<EngineVolume[]> {
+    signal?.throwIfAborted()
+    return []
+  }
+
+  async volumeSizes({ signal }: CallOptions = {}): Promise<Map<string, number>> {
+    signal?.throwIfAborted()
+    return new Map()
+  }
+
+  async removeVolume(_ref: string, { signal }: CallOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
   }
 
   async changes(id: string, _ref: EngineRef, { signal }: CallOptions = {}): Promise<FileChange[]> {

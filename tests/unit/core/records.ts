@@ -27,6 +27,7 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     changingTo: null,
     network: 'internet',
     startup: null,
+    volumes: [],
     timeoutSeconds: 300,
     onTimeout: 'delete',
     autoResume: false,

@@ -33,6 +33,7 @@ test('a sandbox is shown with every member and without its environment', async (
     metadata: { team: 'search' },
     resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
     network: 'internet',
+    volumes: [],
     on_timeout: 'delete',
     auto_resume: false,
     max_lifetime: null,

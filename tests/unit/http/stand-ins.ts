@@ -10,6 +10,7 @@ import type {
   RunningProcess,
   Sandbox,
 } from '../../../src/core/model.ts'
+import type { Volume } from '../../../src/core/volumes/volume.ts'
 import { SandboxError } from '../../../src/errors.ts'
 
 export const ID = 'abcdefghij0123456789'
@@ -26,6 +27,7 @@ export const SANDBOX: Sandbox = {
   metadata: { team: 'search' },
   resources: { cpus: 1, memoryMb: 1024, pids: 512, diskMb: null },
   network: 'internet',
+  volumes: [],
   timeoutSeconds: 300,
   onTimeout: 'delete',
   autoResume: false,
@@ -125,6 +127,17 @@ function onlyKnown(id: string): Sandbox {
   return SANDBOX
 }
 
+const VOLUME: Volume = {
+  name: 'models',
+  status: 'ready',
+  sizeMb: null,
+  usedBytes: null,
+  measuredAt: null,
+  labels: {},
+  createdAt: 1_700_000_000_000,
+  usedBy: [],
+}
+
 export type Changes = Partial<Omit<Deps, 'commands' | 'code'>> & {
   commands?: Partial<Deps['commands']>
   code?: Partial<Deps['code']>
@@ -159,6 +172,12 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       define: async () => {
         throw new SandboxError('TEMPLATE_NOT_FOUND', 'no such image')
       },
+      remove: () => {},
+    },
+    volumes: {
+      create: async ({ name }) => ({ ...VOLUME, name }),
+      list: () => [VOLUME],
+      get: () => VOLUME,
       remove: () => {},
     },
     batches: { run: async () => [] },
