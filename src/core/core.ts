@@ -94,7 +94,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const registry = new Registry({ store, journal })
   const live = new LiveSandboxes({ engine })
   const activity = new Activity({ registry, clock })
-  const removals = new Removals({ engine, registry, locks, log })
+  const removals = new Removals({ engine, registry, locks, log, onRemoved: () => layerImages.sweep() })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
   const stopped = new StoppedFiles({ engine, limitBytes: rules.limits.fileBytes })
@@ -141,7 +141,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const batches = new Batches({ files, fileTree, commands, code })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, templates: origins, journal, live, removals, locks, clock, log, stopGraceMs }
-  const images = new LayerImages({
+  const layerImages = new LayerImages({
     engine,
     layers,
     templates: origins,
@@ -154,17 +154,32 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     store,
     removals,
     rules,
-    images,
+    images: layerImages,
     layers,
     templates: origins,
     limits: config.builds,
     builds: config.builds,
     onBuilt: (name, built) => templates.built(name, built),
-    onChanged: () => {},
+    journal,
   })
   const most = config.builds.templates
-  const templates = new Templates({ engine, store, templates: origins, builds, images, pools, rules, clock, log, most })
-  const watch = new Watch({ ...reconciled, sweep: ({ signal }) => images.reconcile({ signal, atStart: false }) })
+  const templates = new Templates({
+    engine,
+    store,
+    templates: origins,
+    builds,
+    images: layerImages,
+    pools,
+    journal,
+    rules,
+    clock,
+    log,
+    most,
+  })
+  const watch = new Watch({
+    ...reconciled,
+    sweep: ({ signal }) => layerImages.reconcile({ signal, atStart: false, adopt: false }),
+  })
 
   return {
     sandboxes,
@@ -188,9 +203,10 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     ports: new Ports({ registry, live, wake }),
     engineAvailable: () => watch.engineAvailable,
     async open({ signal }) {
-      const done = await reconcile(reconciled, { signal, atStart: true })
       builds.open()
-      await images.reconcile({ signal, atStart: true })
+      // Before the sandboxes: what is found again of them may be of a template that is.
+      await layerImages.reconcile({ signal, atStart: true, adopt: store.found.kind !== 'whole' })
+      const done = await reconcile(reconciled, { signal, atStart: true })
       const { adopted: adoptedVolumes } = await volumes.reconcile({ signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
@@ -203,7 +219,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     async close(withinMs) {
       expiry.close()
       await builds.close()
-      await images.close()
+      await layerImages.close()
       await pools.close()
       await sweep.close()
       volumes.close()

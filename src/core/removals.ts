@@ -17,6 +17,7 @@ export class Removals {
   readonly #registry: Registry
   readonly #locks: KeyedLock
   readonly #log: Log
+  readonly #onRemoved: () => void
   readonly #waiting: string[] = []
   /** Waiting, under way, or waiting for another try. */
   readonly #known = new Set<string>()
@@ -25,11 +26,13 @@ export class Removals {
   readonly #idle: (() => void)[] = []
   #running = 0
 
-  constructor(parts: { engine: Engine; registry: Registry; locks: KeyedLock; log: Log }) {
+  /** `onRemoved`: after each that is off the engine. */
+  constructor(parts: { engine: Engine; registry: Registry; locks: KeyedLock; log: Log; onRemoved?: () => void }) {
     this.#engine = parts.engine
     this.#registry = parts.registry
     this.#locks = parts.locks
     this.#log = parts.log
+    this.#onRemoved = parts.onRemoved ?? (() => {})
   }
 
   /** The record must say `deleting`. Asking twice is asking once. */
@@ -85,6 +88,7 @@ export class Removals {
         { signal },
       )
       this.#known.delete(id)
+      this.#onRemoved()
     } catch (error) {
       if (this.#end.signal.aborted) return
       this.#log.warn({ sandbox: id, err: error }, 'could not remove a deleted sandbox, trying again')

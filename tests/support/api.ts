@@ -35,7 +35,7 @@ export interface Answer {
 
 /** What must never be in an answer: where we live, what we are made of, how the engine calls things. */
 const INTERNALS =
-  /\/work\/|node_modules|\.ts\b|\bat .+:\d+:\d+|docker|containerd|\brunc\b|overlay2|\/var\/lib|k2\.db|sqlite/i
+  /\/work\/|node_modules|\.ts\b|\bat .+:\d+:\d+|docker(?!file)|containerd|\brunc\b|overlay2|\/var\/lib|k2\.db|sqlite/i
 
 /** The API as a user calls it. Calls that should work fail the test with the server's own words when they do not. */
 export class Api {

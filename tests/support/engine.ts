@@ -39,6 +39,12 @@ export async function removeInstance(docker: Docker, instance: string): Promise<
     for (const { Id } of networks) await docker.getNetwork(Id).remove().catch(ignore(403, 404))
     return networks.length === 0
   })
+  await waitFor(`the images of ${instance} to be gone`, async () => {
+    const images = await docker.listImages({ all: true, filters: JSON.stringify(filters) } as object)
+    // 409: another one is made of it, and goes first.
+    for (const { Id } of images) await docker.getImage(Id).remove({ noprune: true }).catch(ignore(404, 409))
+    return images.length === 0
+  })
   const { Volumes } = await docker.listVolumes({ filters })
   for (const { Name } of Volumes) await docker.getVolume(Name).remove().catch(ignore(404, 409))
 }

@@ -11,6 +11,9 @@ export type EventType =
   | 'sandbox.out_of_memory'
   | 'sandbox.adopted'
   | 'sandbox.deleted'
+  | 'template.built'
+  | 'template.failed'
+  | 'template.deleted'
 
 /** What is told beside the type: whatever a reader needs to act without asking. No environment, no metadata's values. */
 export type EventData = Record<string, string | number | boolean | null | string[]>

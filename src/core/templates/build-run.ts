@@ -79,7 +79,7 @@ export async function runBuild(parts: BuildParts, job: BuildJob, keep: (hold: Di
       showSteps(job, plan, { after: -1, upTo: plan.steps.length, cached: false })
       return { from, made: madeOfBase(parts, from, below), state, sizeBytes: below?.addedBytes ?? 0 }
     }
-    const layer = await doSteps(parts, job, plan, base, { at, keep })
+    const layer = await doSteps(parts, job, plan, base, { from, at, keep })
     return { from, made: { kind: 'layer', id: layer.id }, state, sizeBytes: layer.addedBytes }
   } catch (error) {
     if (signal.aborted) throw signal.reason
@@ -103,7 +103,7 @@ async function doSteps(
   job: BuildJob,
   plan: Plan,
   base: Template,
-  { at, keep }: { at: Position; keep: (hold: Disposable) => void },
+  { from, at, keep }: { from: string; at: Position; keep: (hold: Disposable) => void },
 ): Promise<LayerRecord> {
   const { images, layers } = parts
   const { template, signal, source } = job
@@ -128,11 +128,14 @@ async function doSteps(
       const { resources = {}, network = 'internet' } = source.limits
       sandbox ??= await BuildSandbox.open(parts, { template: image, resources, network, signal })
       await doStep(parts, job, sandbox, layer)
-      const state = { ...plan.state, user: layer.user, workdir: layer.workdir }
-      last = await images.commit(sandbox.record, { key: layer.key, template, state, belowBytes }, { signal })
+      const isLast = index === plan.layers.length - 1
+      const { args: _, env, ...said } = plan.state
+      const final = isLast ? { ...said, from } : null
+      const state = { env, user: layer.user, workdir: layer.workdir }
+      const made = { key: layer.key, template, state, belowBytes, final }
+      last = await images.commit(sandbox.record, made, { signal })
       keep(layers.hold(last.id))
       requireWithin(parts, last)
-      const isLast = index === plan.layers.length - 1
       if (!isLast && last.ownBytes > FRESH_SANDBOX_BYTES) {
         sandbox[Symbol.dispose]()
         sandbox = null

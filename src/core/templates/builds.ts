@@ -3,6 +3,8 @@ import { deadline } from '../../lib/deadline.ts'
 import { newSandboxId } from '../../lib/ids.ts'
 import type { Store } from '../../store/store.ts'
 import type { Clock } from '../clock.ts'
+import type { NewEvent } from '../events/event.ts'
+import type { Journal } from '../events/journal.ts'
 import type { Log } from '../log.ts'
 import type { CallOptions } from '../model.ts'
 import { BuildLog } from './build-log.ts'
@@ -17,8 +19,7 @@ export interface BuildsParts extends BuildParts {
   builds: { atOnce: number; queued: number; logBytes: number }
   /** A build is done: what is to hold from now on. */
   onBuilt(template: string, built: Built): void
-  /** Told after each change of a build's status. */
-  onChanged(build: BuildView): void
+  journal: Pick<Journal, 'append'>
 }
 
 interface Running {
@@ -232,9 +233,15 @@ export class Builds {
   #update(record: BuildRecord, change: Partial<BuildRecord>): void {
     const { id, template, status } = record
     const next = { ...record, ...change }
-    if (this.#records.has(id)) this.#parts.store.templates.saveBuild({ id, template, body: JSON.stringify(next) })
+    const { store, journal } = this.#parts
+    if (this.#records.has(id)) {
+      const event = status === next.status ? null : eventOf(next)
+      store.transaction(() => {
+        store.templates.saveBuild({ id, template, body: JSON.stringify(next) })
+        if (event) journal.append(event)
+      })
+    }
     Object.assign(record, change)
-    if (record.status !== status) this.#parts.onChanged(record)
   }
 
   #dropOld(template: string): void {
@@ -247,6 +254,14 @@ export class Builds {
   #logOf({ id }: BuildView): BuildLog {
     return this.#open.get(id)?.log ?? BuildLog.parse(this.#parts.store.templates.logOf(id))
   }
+}
+
+function eventOf({ id, template, status, failure: why }: BuildRecord): NewEvent | null {
+  const about = { template, build_id: id }
+  if (status === 'ready') return { type: 'template.built', sandboxId: null, data: about }
+  if (status !== 'failed') return null
+  const data = { ...about, reason: why?.message ?? null, step: why?.step ?? null }
+  return { type: 'template.failed', sandboxId: null, data }
 }
 
 const isOver = ({ status }: BuildView) => status !== 'queued' && status !== 'building'

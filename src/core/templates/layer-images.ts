@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { CallOptions } from '../model.ts'
 import type { SandboxRecord } from '../record.ts'
+import { adoptTemplates, type Final } from './adopt-templates.ts'
 import type { BuildState } from './build-state.ts'
 import type { LayerRecord, LayerRegistry } from './layer-registry.ts'
 import type { TemplateRegistry } from './template-registry.ts'
@@ -25,6 +26,8 @@ export interface NewLayer {
   state: Pick<BuildState, 'env' | 'user' | 'workdir'>
   /** What the image that the sandbox was made of adds to the base. */
   belowBytes: number
+  /** null: other steps come after it. */
+  final: Final | null
 }
 
 const SWEEP_LIMIT_MS = 120_000
@@ -43,7 +46,7 @@ export class LayerImages {
   /** Of a build's sandbox as it is now. Its record is there before the image is, so that a crash leaves none that is unknown. */
   async commit(sandbox: SandboxRecord, layer: NewLayer, { signal }: CallOptions): Promise<LayerRecord> {
     const { engine, layers, clock } = this.#parts
-    const { key, template, state, belowBytes } = layer
+    const { key, template, state, belowBytes, final } = layer
     const now = clock.now()
     const record: LayerRecord = {
       id: newSandboxId(),
@@ -61,7 +64,7 @@ export class LayerImages {
     const spec = {
       kind: 'template' as const,
       id: record.id,
-      record: JSON.stringify({ key, template }),
+      record: labelOf({ key, template, final }),
       env: state.env,
       workdir: state.workdir,
       ...(state.user !== null && { user: state.user }),
@@ -99,16 +102,20 @@ export class LayerImages {
     }
   }
 
-  /** Images that only this template's builds used go, too. */
-  doomThoseOf(template: string): void {
-    const { layers } = this.#parts
+  /** Images that only builds of deleted templates used go, too. */
+  doomOrphans(): void {
+    const { layers, templates } = this.#parts
     for (const layer of layers.all())
-      if (layer.template === template && !this.#isNeeded(layer.id)) layers.save({ ...layer, doomed: true })
+      if (templates.find(layer.template) === undefined && !this.#isNeeded(layer.id))
+        layers.save({ ...layer, doomed: true })
     this.sweep()
   }
 
-  /** Brings records and images to agreement. `atStart`: nothing is being built. */
-  async reconcile({ signal, atStart }: CallOptions & { atStart: boolean }): Promise<void> {
+  /**
+   * Brings records and images to agreement. `atStart`: nothing is being built. `adopt`: the database may be older than the images, so
+   * that those which are a template's are taken for that.
+   */
+  async reconcile({ signal, atStart, adopt }: CallOptions & { atStart: boolean; adopt: boolean }): Promise<void> {
     const { engine, layers, templates, log } = this.#parts
     const known = new Set(layers.all().map(({ id }) => id))
     const images = (await engine.listImages({ signal })).filter(({ kind }) => kind === 'template')
@@ -131,6 +138,11 @@ export class LayerImages {
         layers.remove(id)
       }
     }
+    if (adopt)
+      adoptTemplates(
+        this.#parts,
+        images.filter(({ id }) => layers.find(id) === undefined),
+      )
     for (const { id, ref } of images) {
       // One that was begun after the list of the known was made has its record by now.
       if (known.has(id) || layers.find(id) !== undefined) continue
@@ -201,4 +213,12 @@ export class LayerImages {
       throw error
     }
   }
+}
+
+/** Of what an engine keeps with an image. */
+const LABEL_BYTES = 6000
+
+function labelOf({ key, template, final }: Pick<NewLayer, 'key' | 'template' | 'final'>): string {
+  const label = JSON.stringify({ key, template, final })
+  return Buffer.byteLength(label) > LABEL_BYTES ? JSON.stringify({ key, template, final: null }) : label
 }

@@ -6,7 +6,8 @@ import type { Command } from './step.ts'
 /** What the sandboxes of a template are made of. `layer`: an image that a build made, by our id of it. */
 export type Made = { kind: 'image'; reference: string } | { kind: 'layer'; id: string }
 
-export type BuiltState = Omit<BuildState, 'args'>
+/** `env` null: that of the image. */
+export type BuiltState = Omit<BuildState, 'args' | 'env'> & { env: BuildState['env'] | null }
 
 /** All that is known of one template; durable. */
 export interface TemplateRecord {
@@ -31,7 +32,7 @@ export interface TemplateRecord {
   updatedAt: number
 }
 
-export interface BuildRecord extends BuildView {}
+export type BuildRecord = BuildView
 
 export function withSettings(record: TemplateRecord, settings: TemplateSettings): TemplateRecord {
   const { description, defaults, poolSize, startCommand, ready } = settings

@@ -78,7 +78,7 @@ export class TemplateRegistry {
     }
     const image = await this.#imageOf(record, { signal })
     const { state, defaults } = record
-    const said = state === null ? {} : { env: state.env, user: state.user, workdir: state.workdir }
+    const said = state === null ? {} : { env: state.env ?? image.env, user: state.user, workdir: state.workdir }
     return { template: { ...image, ...said, reference }, defaults, startup: startupOf(record) }
   }
 

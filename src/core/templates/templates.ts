@@ -3,6 +3,7 @@ import { SandboxError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import type { Clock } from '../clock.ts'
 import { requireStateful } from '../contexts.ts'
+import type { Journal } from '../events/journal.ts'
 import type { Log } from '../log.ts'
 import type { CallOptions } from '../model.ts'
 import { resourcesWithin, type SandboxRules, timeoutWithin } from '../new-record.ts'
@@ -24,6 +25,7 @@ export interface TemplatesParts {
   builds: Builds
   images: LayerImages
   pools: Pools
+  journal: Pick<Journal, 'append'>
   rules: SandboxRules
   clock: Clock
   log: Log
@@ -110,9 +112,9 @@ export class Templates {
     const { templates, builds, store } = this.#parts
     const record = templates.require(name)
     const before = templates.sourceOf(name)
-    if (!record.built || before === null)
+    if (!record.built)
       throw new SandboxError('INVALID_REQUEST', `the template "${name}" is a name of ${record.from} and is not built`)
-    const source = mergedSource(before, changes)
+    const source = mergedSource(before ?? NO_SOURCE, changes)
     const { steps } = this.#check(source, name)
     builds.requireRoom(name)
     return store.transaction(() => {
@@ -123,13 +125,16 @@ export class Templates {
 
   /** Gone for every caller at once, with its builds; its sandboxes live on, and its image as long as one of them. */
   async remove(name: string): Promise<void> {
-    const { templates, builds, images, pools } = this.#parts
+    const { templates, builds, images, pools, store, journal } = this.#parts
     templates.require(name)
     if (pools.isFor(name)) pools.remove(name)
     const ended = builds.forget(name)
-    templates.remove(name)
+    store.transaction(() => {
+      templates.remove(name)
+      journal.append({ type: 'template.deleted', sandboxId: null, data: { template: name } })
+    })
     await ended
-    images.doomThoseOf(name)
+    images.doomOrphans()
   }
 
   /** A build is done. */
@@ -199,6 +204,8 @@ export class Templates {
 }
 
 /** Another Dockerfile takes the place of steps, and steps of a Dockerfile. */
+const NO_SOURCE: BuildSource = { files: [], buildArgs: {}, limits: {} }
+
 function mergedSource(before: BuildSource, changes: Partial<BuildSource>): BuildSource {
   const { dockerfile, from, steps, files, buildArgs, limits } = changes
   const recipe =
