@@ -29,6 +29,18 @@ export const Readiness = Type.Object(
       },
       { description: 'What runs the sandboxes.' },
     ),
+    leftovers: Type.Object(
+      {
+        helpers: Type.Integer({ description: 'Containers that were to carry something into a volume.' }),
+        link_folders: Type.Integer({ description: 'Folders of links to sandboxes that are gone.' }),
+        agent_volumes: Type.Integer({ description: 'Volumes of agents that no sandbox runs any more.' }),
+        strangers: Type.Integer({
+          description:
+            "Not removed: containers that carry this instance's name without its signature, as they are now.",
+        }),
+      },
+      { description: 'What crashes and upgrades had left, and was removed since the start.' },
+    ),
   },
   { $id: 'Readiness', description: 'The engine is reachable.' },
 )

@@ -56,7 +56,7 @@ async function start(config: Config): Promise<void> {
       fileBodyLimitBytes: fileBytes * BODY_OVERHEAD,
       bufferBytes,
     },
-    health: { info, engineAvailable: () => core.engineAvailable() },
+    health: { info, engineAvailable: () => core.engineAvailable(), leftovers: () => core.leftovers() },
     logger,
   })
 

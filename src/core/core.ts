@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import type { Engine } from '../engine/types.ts'
+import type { Engine, Leftovers } from '../engine/types.ts'
 import { KeyedLock } from '../lib/keyed-lock.ts'
 import type { Store } from '../store/store.ts'
 import { Activity } from './activity.ts'
@@ -80,6 +80,8 @@ export interface Core {
   ports: Ports
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
+  /** What crashes had left and was removed since the start. */
+  leftovers(): Leftovers
   /** Brings records and engine to agreement and begins to watch, expire and remove. The engine must be open. */
   open(options: { signal?: AbortSignal }): Promise<Reconciled & { adoptedVolumes: number }>
   /** Ends timers, links and watching; waits `withinMs` for removals under way. Sandboxes run on. Idempotent. */
@@ -123,7 +125,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const idempotency = new Idempotency({ store, clock })
   const { volumes: mostVolumes } = rules.limits
   const volumes = new Volumes({ engine, registry, table: store.volumes, clock, log, mostVolumes })
-  const sweep = new Sweep({ volumes, clock, log })
+  const sweep = new Sweep({ engine, volumes, clock, log })
   const sandboxes = new Sandboxes({
     ...life,
     contexts,
@@ -202,6 +204,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     processOutput: new ProcessOutput({ live, wake }),
     ports: new Ports({ registry, live, wake }),
     engineAvailable: () => watch.engineAvailable,
+    leftovers: () => sweep.removed,
     async open({ signal }) {
       builds.open()
       // Before the sandboxes: what is found again of them may be of a template that is.

@@ -78,6 +78,18 @@ export interface EngineVolume extends VolumeSpec {
   ref: VolumeRef
 }
 
+/** How much was removed. */
+export interface Leftovers {
+  /** Containers that carry something into a volume, or try the engine. */
+  helpers: number
+  /** Folders of links on the host. */
+  linkFolders: number
+  /** Volumes of agents that no sandbox runs any more. */
+  agentVolumes: number
+  /** Not removed: they carry this instance's name without its signature. */
+  strangers: number
+}
+
 /** What an image of ours is for: each has an owner in the core of its own. */
 export type ImageKind = 'snapshot' | 'template'
 
@@ -225,6 +237,12 @@ export interface Engine {
 
   /** With all in it. Idempotent: nothing there is success. VOLUME_IN_USE while a sandbox is made with it. */
   removeVolume(ref: VolumeRef, options?: CallOptions): Promise<void>
+
+  /**
+   * Removes what crashes left that is neither sandbox, image nor volume: only what is signed as ours, and nothing that may be under
+   * way in this process. Every so often.
+   */
+  removeLeftovers(options?: CallOptions): Promise<Leftovers>
 
   /**
    * How the files of a sandbox in any state differ from those of the image that it was made of, sorted by path. Folders in

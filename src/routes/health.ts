@@ -8,6 +8,7 @@ export interface HealthRoutesOptions {
   version: string
   health: {
     engineAvailable(): boolean
+    leftovers(): { helpers: number; linkFolders: number; agentVolumes: number; strangers: number }
     /** null while the engine has never answered. */
     info: { name: string; version: string; link: string } | null
   }
@@ -23,7 +24,13 @@ export async function healthRoutes(app: TypedApp, { health, version }: HealthRou
       })
     }
     const { name, version: engineVersion, link } = health.info
-    return { status: 'ready' as const, version, engine: { name, version: engineVersion, link } }
+    const { helpers, linkFolders, agentVolumes, strangers } = health.leftovers()
+    return {
+      status: 'ready' as const,
+      version,
+      engine: { name, version: engineVersion, link },
+      leftovers: { helpers, link_folders: linkFolders, agent_volumes: agentVolumes, strangers },
+    }
   })
 }
 
@@ -45,7 +52,12 @@ const getReadiness = operation({
     'Answers 200 when the container engine is reachable, else 503 with Retry-After. Fit for readiness probes.',
   answer: Ref(Readiness),
   answerExamples: {
-    ready: { status: 'ready', version: '0.1.0', engine: { name: 'docker', version: '28.0.1', link: 'dial' } },
+    ready: {
+      status: 'ready',
+      version: '0.1.0',
+      engine: { name: 'docker', version: '28.0.1', link: 'dial' },
+      leftovers: { helpers: 0, link_folders: 0, agent_volumes: 1, strangers: 0 },
+    },
   },
   errors: ['ENGINE_UNAVAILABLE'],
 })

@@ -408,6 +408,7 @@ export function describeEngine(name: string, open: () => Promise<EngineSubject>)
         engine.listVolumes(options),
         engine.volumeSizes(options),
         engine.removeVolume('none', options),
+        engine.removeLeftovers(options),
         engine.connect(box.id, box.ref, options),
         engine.remove(box.id, box.ref, options),
       ]

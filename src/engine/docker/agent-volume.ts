@@ -101,12 +101,12 @@ async function storedHash(
   }
 }
 
-/** Removes this instance's volumes of other agents that no container uses any more. */
+/** Removes this instance's volumes of other agents that no container uses any more; gives how many. */
 export async function removeOldAgentVolumes(
   context: Context,
   agent: AgentBinary,
   { signal }: CallOptions,
-): Promise<void> {
+): Promise<number> {
   const { docker, options, timeouts, log } = context
   const call = { signal, timeoutMs: timeouts.callMs }
   const filters = JSON.stringify({ label: [`${LABEL.instance}=${options.instance}`], dangling: ['true'] })
@@ -116,13 +116,16 @@ export async function removeOldAgentVolumes(
     call,
   )
   const current = agentVolumeName(agent)
+  let removed = 0
   for (const { Name } of Volumes ?? []) {
     if (!Name.startsWith(PREFIX) || Name === current) continue
     try {
       await engineCall('volume', (abortSignal) => docker.getVolume(Name).remove({ abortSignal }), call)
+      removed++
     } catch (error) {
       // In use again since the list was made, or removed by another server: either way not ours to remove.
       log.debug({ err: error, volume: Name }, 'old agent volume not removed')
     }
   }
+  return removed
 }

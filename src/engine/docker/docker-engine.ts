@@ -13,6 +13,7 @@ import type {
   EngineVolume,
   FileChange,
   ImageSpec,
+  Leftovers,
   Resources,
   SandboxSpec,
   Template,
@@ -32,7 +33,7 @@ import { containerEvents, watchImages } from './events.ts'
 import { commitContainer, listOwnImages, removeOwnImage } from './images.ts'
 import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
 import { isSandboxId } from './labels.ts'
-import { removeLeftovers } from './leftovers.ts'
+import { countStrangers, LeftoverSweep, removeLeftovers } from './leftovers.ts'
 import { pauseContainer, removeContainer, resumeContainer, stopContainer, updateContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
 import { ensureNetwork, networkName } from './network.ts'
@@ -62,6 +63,7 @@ class DockerEngine implements Engine {
   readonly #templates: Templates
   readonly #kinds = new Map<string, LinkKind>()
   readonly #starting = new Starting()
+  readonly #leftovers: LeftoverSweep
   /** Creates under way, also those that their callers gave up. */
   readonly #creating = new Map<string, Promise<unknown>>()
   readonly #closed = new AbortController()
@@ -77,6 +79,7 @@ class DockerEngine implements Engine {
     this.#closeClient = client.close
     this.#links = new DialLinks(options.dataDir, options.secret)
     this.#templates = new Templates(this.#context)
+    this.#leftovers = new LeftoverSweep(this.#context, this.#links)
   }
 
   async open(call: CallOptions = {}): Promise<EngineInfo> {
@@ -115,6 +118,7 @@ class DockerEngine implements Engine {
     this.#prepared = { ...fixed, ...probed, link: dial ? 'dial' : 'exec' }
     this.#imageWatch ??= this.#watchImages()
     await removeOldAgentVolumes(this.#context, agent, call)
+    const strangers = await countStrangers(this.#context, call)
     return {
       name: 'docker',
       version: facts.version,
@@ -123,6 +127,7 @@ class DockerEngine implements Engine {
       fingerprint: fingerprintOf(this.#prepared),
       warnings: [
         ...facts.warnings,
+        ...(strangers === 0 ? [] : [strangersWarning(strangers, instance)]),
         ...(probed.diskLimit
           ? []
           : ['this storage driver has no disk limit per sandbox (it needs overlay2 on XFS with pquota)']),
@@ -221,6 +226,10 @@ class DockerEngine implements Engine {
 
   removeImage(ref: string, call: CallOptions = {}): Promise<void> {
     return removeOwnImage(this.#context, ref, call)
+  }
+
+  async removeLeftovers(call: CallOptions = {}): Promise<Leftovers> {
+    return await this.#leftovers.remove(await readAgentBinary(this.#context.options.agentBinary), call)
   }
 
   createVolume(spec: VolumeSpec, call: CallOptions = {}): Promise<string> {
@@ -351,6 +360,10 @@ function dialImpossible(pathFits: boolean, cause: unknown): SandboxError {
   return new SandboxError('NOT_SUPPORTED_BY_ENGINE', `the dial link does not work: ${why}; use K2_LINK=auto or exec`, {
     cause,
   })
+}
+
+function strangersWarning(count: number, instance: string): string {
+  return `${count} containers carry the name of this instance (${instance}) without its signature, as those of a lost secret do; they are left alone: remove them if they are yours`
 }
 
 function noDiskLimit(): SandboxError {

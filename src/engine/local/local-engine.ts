@@ -17,6 +17,7 @@ import type {
   FileChange,
   ImageRef,
   ImageSpec,
+  Leftovers,
   Resources,
   SandboxSpec,
   Template,
@@ -226,6 +227,12 @@ class LocalEngine implements Engine {
       throw new SandboxError('IMAGE_IN_USE', 'sandboxes are still made of this image; delete them first')
     }
     await this.#images.remove(ref)
+  }
+
+  /** What an earlier run left was killed and removed at `open`. */
+  async removeLeftovers({ signal }: CallOptions = {}): Promise<Leftovers> {
+    signal?.throwIfAborted()
+    return { helpers: 0, linkFolders: 0, agentVolumes: 0, strangers: 0 }
   }
 
   async createVolume(_spec: VolumeSpec, { signal }: CallOptions = {}): Promise<string> {

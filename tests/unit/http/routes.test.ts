@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CommandResult, FileEntry } from '../../../src/core/model.ts'
 import { SandboxError } from '../../../src/errors.ts'
-import { buildTestApp, CODE, COMMAND, ENTRY, ID, standIns } from './stand-ins.ts'
+import { buildTestApp, CODE, COMMAND, ENTRY, ID, LEFTOVERS, standIns } from './stand-ins.ts'
 
 async function once(changes: Parameters<typeof buildTestApp>[0], url: string, payload?: object) {
   const app = await buildTestApp(changes)
@@ -53,7 +53,7 @@ test('DELETE answers two members, kill the whole sandbox as killed', async () =>
 })
 
 test('readiness follows the engine, liveness does not', async () => {
-  const changes = { health: { engineAvailable: () => false, info: null } }
+  const changes = { health: { engineAvailable: () => false, info: null, leftovers: () => LEFTOVERS } }
   const ready = await once(changes, '/readyz')
   expect([ready.statusCode, ready.json().code, ready.headers['retry-after']]).toEqual([503, 'ENGINE_UNAVAILABLE', '2'])
   expect((await once(changes, '/healthz')).json().status).toBe('ok')

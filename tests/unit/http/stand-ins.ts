@@ -127,6 +127,8 @@ function onlyKnown(id: string): Sandbox {
   return SANDBOX
 }
 
+export const LEFTOVERS = { helpers: 0, linkFolders: 0, agentVolumes: 0, strangers: 0 }
+
 const VOLUME: Volume = {
   name: 'models',
   status: 'ready',
@@ -272,7 +274,11 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
         [Symbol.dispose]: () => {},
       }),
     },
-    health: { engineAvailable: () => true, info: { name: 'docker', version: '20.10.24', link: 'dial' } },
+    health: {
+      engineAvailable: () => true,
+      info: { name: 'docker', version: '20.10.24', link: 'dial' },
+      leftovers: () => LEFTOVERS,
+    },
     ...changes,
   }
 }
