@@ -26,6 +26,8 @@ export interface HttpConfig {
   stalledMs: number
   /** An answer that comes as it happens has a sign of life after so long without an event. */
   heartbeatMs: number
+  /** All schemas are compiled at the start instead of by their first use: for a look at whether they can be. */
+  compileAtStart: boolean
   /** Connections at once; more are dropped by the kernel's hand. */
   maxConnections: number
 }
@@ -46,5 +48,6 @@ export const HTTP_DEFAULTS: HttpConfig = {
   bufferBytes: 256 * MIB,
   stalledMs: 60_000,
   heartbeatMs: 15_000,
+  compileAtStart: false,
   maxConnections: 4096,
 }

@@ -2,11 +2,11 @@
 import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import { answerBrokenRequest } from './broken-request.ts'
+import { compilers } from './first-use.ts'
 import type { HttpConfig } from './http-config.ts'
 import type { PreviewSites } from './preview-sites.ts'
 import { sendProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
-import { buildValidator } from './validation.ts'
 
 /** How often Node looks for requests over their time. */
 const TIMEOUT_CHECK_MS = 2_000
@@ -38,7 +38,7 @@ export function serverOptions(config: HttpConfig, previews: PreviewSites, logger
     },
     // A path parameter of any length reaches its schema, which answers as for any other wrong one.
     routerOptions: { maxParamLength: config.maxHeaderBytes },
-    schemaController: { compilersFactory: { buildValidator } },
+    schemaController: { compilersFactory: compilers({ atStart: config.compileAtStart }) },
     frameworkErrors: (error, request, reply) => {
       reply.header('x-request-id', request.id)
       sendProblem(error, request, reply)

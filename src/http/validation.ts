@@ -3,12 +3,9 @@
  * names are ignored), one for query and path (everything is text there, so Ajv coerces; unknown query parameters are errors).
  */
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
-import type { FastifyServerOptions } from 'fastify'
 import { type BodyPlan, normaliseBody, planBody } from './normalise-body.ts'
 import { type RequestPart, validationError } from './validation-error.ts'
 
-type SchemaController = NonNullable<FastifyServerOptions['schemaController']>
-type BuildValidator = NonNullable<NonNullable<SchemaController['compilersFactory']>['buildValidator']>
 type Schemas = Record<string, object>
 
 interface RouteSchemaPart {
@@ -39,9 +36,6 @@ export function buildValidators(schemas: Schemas) {
         )
       : validateText(texts.compile(schema), TEXT_PARTS[httpPart ?? ''] ?? 'query')
 }
-
-/** The same in Fastify's type, which asks for its own Ajv's validators. */
-export const buildValidator = buildValidators as unknown as BuildValidator
 
 function createAjv(schemas: Schemas, options: Options): Ajv {
   // The schemas are TypeBox's, checked by the compiler and the tests: checking them again at each start takes 100 ms.
