@@ -230,7 +230,7 @@ describe('requests', () => {
 
   test.each([
     ['PUT', '/sandboxes', 'GET, HEAD, POST'],
-    ['PATCH', '/sandboxes/aaaaaaaaaaaaaaaaaaaa', 'DELETE, GET, HEAD'],
+    ['PUT', '/sandboxes/aaaaaaaaaaaaaaaaaaaa', 'DELETE, GET, HEAD, PATCH'],
     ['GET', '/sandboxes/aaaaaaaaaaaaaaaaaaaa/command', 'POST'],
     ['DELETE', '/', 'GET, HEAD'],
   ])('%s %s is 405 and says what is allowed', async (method, path, allow) => {
