@@ -59,6 +59,11 @@ export const Settings = Type.Object({
     description:
       'Servers of sandboxes are web sites of their own at `{port}-{sandbox_id}.` this domain, which must lead here with all names below it (as those of `localhost` do in browsers). Not a domain that the API or another site of yours is under. Empty: none.',
   }),
+  UNSAFE_NETWORK: Type.Boolean({
+    default: false,
+    description:
+      "Allow network `internet` also where its rules can't be installed: sandboxes then reach this host, private networks and the cloud's metadata.",
+  }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'fatal, error, warn, info, debug, trace or silent.' },

@@ -15,6 +15,7 @@ export interface Config {
   link: 'auto' | 'dial' | 'exec'
   /** Empty: the one that set-up built. */
   agentBinary: string
+  unsafeNetwork: boolean
   allowedHosts: string[]
   allowedOrigins: string[]
   /** Empty: none. */
@@ -189,6 +190,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
     dockerHost: settings.DOCKER_HOST || env.DOCKER_HOST || 'unix:///var/run/docker.sock',
     link: settings.LINK,
     agentBinary: settings.AGENT_BINARY,
+    unsafeNetwork: settings.UNSAFE_NETWORK,
     allowedHosts: split(settings.ALLOWED_HOSTS),
     allowedOrigins: split(settings.ALLOWED_ORIGINS),
     previewDomain: settings.PREVIEW_DOMAIN,

@@ -102,7 +102,7 @@ function createEngine(config: Config, secret: Buffer, log: Logger): Engine {
   const agentBinary = config.agentBinary || join(import.meta.dirname, '..', 'build', 'agent', 'current', 'agent')
   if (!existsSync(agentBinary))
     throw new ConfigError(`the agent is not at ${agentBinary}; run \`npm run setup\`, or set K2_AGENT_BINARY`)
-  const { instance, dataDir, link, dockerHost, pullTimeoutMs } = config
+  const { instance, dataDir, link, dockerHost, pullTimeoutMs, unsafeNetwork } = config
   if (config.engine === 'local')
     return createLocalEngine({ agentBinary, dataDir, defaultTemplate: config.defaults.template, log })
   return createDockerEngine({
@@ -112,6 +112,7 @@ function createEngine(config: Config, secret: Buffer, log: Logger): Engine {
     dataDir,
     agentBinary,
     link,
+    unsafeNetwork,
     timeouts: { pullMs: pullTimeoutMs },
     log,
   })

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDockerClient } from '../../src/engine/docker/client.ts'
@@ -10,6 +10,8 @@ const START_MS = 30_000
 /** A second Docker engine, for tests that stop it. Shares nothing with the one of the machine. */
 export interface OwnEngine extends AsyncDisposable {
   host: string
+  /** Of the daemon, in whose network the bridges of its containers are. */
+  readonly pid: number
   /** Resolves when it answers. Without `liveRestore` it ends the containers that it finds running. Default: they live on. */
   start(options?: { liveRestore?: boolean }): Promise<void>
   /** SIGTERM, and its end awaited. Containers live on (`--live-restore`). */
@@ -44,6 +46,9 @@ export async function startOwnEngine(): Promise<OwnEngine> {
   }
   const engine: OwnEngine = {
     host: `unix://${socket}`,
+    get pid() {
+      return daemon?.pid ?? 0
+    },
     async start({ liveRestore = true } = {}) {
       // In a network of its own: with --bridge=none it deletes `docker0`, which else is that of the machine's engine.
       const life = liveRestore ? ['--live-restore'] : []
@@ -73,8 +78,11 @@ export async function startOwnEngine(): Promise<OwnEngine> {
       if (!runs()) await engine.start()
       await removeAll(engine.host)
       await engine.stop()
-      // Its data folder is a mount of its own, which it leaves behind with --live-restore.
+      // Its data folder is a mount of its own, which it leaves behind with --live-restore, and so is the network of containers.
       spawnSync('umount', ['--recursive', join(dir, 'data')], { stdio: 'ignore' })
+      const networks = join(dir, 'exec', 'netns')
+      for (const name of existsSync(networks) ? readdirSync(networks) : [])
+        spawnSync('umount', [join(networks, name)], { stdio: 'ignore' })
       rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
     },
   }

@@ -13,6 +13,7 @@ import (
 
 	"k2sandbox.dev/agent/internal/api"
 	"k2sandbox.dev/agent/internal/harden"
+	"k2sandbox.dev/agent/internal/hostrules"
 	"k2sandbox.dev/agent/internal/jupyter"
 	"k2sandbox.dev/agent/internal/link"
 	"k2sandbox.dev/agent/internal/proc"
@@ -25,6 +26,7 @@ const usage = `usage:
   agent serve --dial PATH | --listen PATH | --stdio
   agent connect [--any-peer] PATH
   agent jupyter KERNEL (the driver of a context, see internal/drivers/README.md)
+  agent network apply BRIDGE [RESOLVER...] | remove BRIDGE | resolvers | clean (on the host's network, see internal/hostrules)
   agent version`
 
 func main() {
@@ -46,6 +48,8 @@ func run(args []string, out io.Writer) error {
 	case len(args) == 1 && args[0] == "version":
 		_, err := fmt.Fprintln(out, version)
 		return err
+	case len(args) >= 2 && args[0] == "network":
+		return hostrules.Run(args[1:], out)
 	case len(args) == 2 && args[0] == "connect":
 		return link.ConnectStdio(args[1], 1)
 	case len(args) == 3 && args[0] == "connect" && args[1] == "--any-peer": // tests, where the agent is not PID 1

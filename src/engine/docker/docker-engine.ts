@@ -32,11 +32,12 @@ import { readEngineFacts } from './engine-facts.ts'
 import { containerEvents, watchImages } from './events.ts'
 import { commitContainer, listOwnImages, removeOwnImage } from './images.ts'
 import { asSandbox, inspectContainer, listContainers, listSandboxes, type OwnContainer } from './inspect.ts'
+import { Internet } from './internet.ts'
 import { isSandboxId } from './labels.ts'
 import { countStrangers, LeftoverSweep, removeLeftovers } from './leftovers.ts'
 import { pauseContainer, removeContainer, resumeContainer, stopContainer, updateContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
-import { ensureNetwork, networkName } from './network.ts'
+import { networkName } from './network.ts'
 import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
 import { probeEngine } from './probe.ts'
 import { repairShared } from './repair.ts'
@@ -51,6 +52,13 @@ import { createDataVolume, dataVolumeSizes, listDataVolumes, removeDataVolume, r
 /** What `open` found out and prepared, and every container is made with. */
 type Prepared = Omit<SpecFacts, 'runDir'>
 
+/** How a sandbox's container was made; that never changes. */
+interface Made {
+  link: LinkKind
+  /** On our bridge, which must have its rules whenever it starts. */
+  onBridge: boolean
+}
+
 /** The Docker adapter of the engine port (../types.ts). Throws at once for options that no engine can work with. */
 export function createDockerEngine(options: DockerEngineOptions): Engine {
   return new DockerEngine(options)
@@ -61,14 +69,14 @@ class DockerEngine implements Engine {
   readonly #closeClient: () => void
   readonly #links: DialLinks
   readonly #templates: Templates
-  readonly #kinds = new Map<string, LinkKind>()
+  readonly #internet: Internet
+  readonly #made = new Map<string, Made>()
   readonly #starting = new Starting()
   readonly #leftovers: LeftoverSweep
   /** Creates under way, also those that their callers gave up. */
   readonly #creating = new Map<string, Promise<unknown>>()
   readonly #closed = new AbortController()
   #prepared: Prepared | null = null
-  #networkFault: unknown = null
   #imageWatch: Promise<void> | null = null
 
   constructor(options: DockerEngineOptions) {
@@ -77,6 +85,7 @@ class DockerEngine implements Engine {
     const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
     this.#context = { docker: client.docker, options, timeouts, log: options.log }
     this.#closeClient = client.close
+    this.#internet = new Internet(this.#context)
     this.#links = new DialLinks(options.dataDir, options.secret)
     this.#templates = new Templates(this.#context)
     this.#leftovers = new LeftoverSweep(this.#context, this.#links)
@@ -90,28 +99,22 @@ class DockerEngine implements Engine {
       ensureScratchImage(this.#context, call),
       removeLeftovers(this.#context, this.#links, call),
     ])
-    const [networkFault] = await Promise.all([
-      this.#prepareNetwork(call),
-      ensureAgentVolume(this.#context, agent, scratchImage, call),
-    ])
+    await ensureAgentVolume(this.#context, agent, scratchImage, call)
     const { instance, secret, dataDir } = this.#context.options
     const seccompProfile = readSeccompProfile()
+    const agentVolume = agentVolumeName(agent)
     const fixed = {
       instance,
       secret,
-      agentVolume: agentVolumeName(agent),
+      agentVolume,
       network: networkName(instance),
       seccompProfile,
     }
     const wantDial = link !== 'exec' && socketPathFits(dataDir)
-    const { dial, dialError, ...probed } = await probeEngine(
-      this.#context,
-      this.#links,
-      fixed,
-      scratchImage,
-      wantDial,
-      call,
-    )
+    const [networkFault, { dial, dialError, ...probed }] = await Promise.all([
+      this.#internet.open({ agentVolume, scratchImage, seccompProfile }, call),
+      probeEngine(this.#context, this.#links, fixed, scratchImage, wantDial, call),
+    ])
     if (link === 'dial' && !dial) throw dialImpossible(wantDial, dialError)
     if (wantDial && !dial)
       this.#context.log.info({ err: dialError }, 'the dial link does not work with this engine; using exec')
@@ -131,7 +134,7 @@ class DockerEngine implements Engine {
         ...(probed.diskLimit
           ? []
           : ['this storage driver has no disk limit per sandbox (it needs overlay2 on XFS with pquota)']),
-        ...(networkFault instanceof Error ? [`network "internet" is not available: ${networkFault.message}`] : []),
+        ...(networkFault === null ? [] : [networkFault.message]),
         ...(seccompProfile === null ? ["no seccomp profile of our own: the engine's default is used"] : []),
       ],
     }
@@ -147,25 +150,29 @@ class DockerEngine implements Engine {
 
   async create(spec: SandboxSpec, call: CallOptions = {}): Promise<EngineCreated> {
     const prepared = this.#requirePrepared()
-    if (spec.network === 'internet' && this.#networkFault !== null) throw this.#networkFault
     checkId(spec.id)
+    if (spec.network === 'internet') await this.#internet.ensure(call)
     if (spec.resources.diskMb !== null && !prepared.diskLimit) throw noDiskLimit()
     for (const { volume } of spec.mounts ?? []) await requireOwn(this.#context, volume, call)
     const made = createContainer(this.#context, this.#links, spec, prepared, call)
     this.#creating.set(spec.id, made.settled)
     void made.settled.finally(() => this.#creating.delete(spec.id))
     const ref = await made.ref
-    this.#kinds.set(spec.id, prepared.link)
+    this.#made.set(spec.id, { link: prepared.link, onBridge: spec.network === 'internet' })
     return { ref, fixed: null }
   }
 
   async start(id: string, ref: string, call: CallOptions = {}): Promise<void> {
-    const kind = await this.#linkKind(id, ref, call)
+    const { link: kind, onBridge } = await this.#madeAs(id, ref, call)
+    if (onBridge) await this.#internet.ensure(call)
     try {
       await this.#start(id, ref, kind, call)
     } catch (error) {
       await this.#forgetIfGone(id, error)
-      if (!isSandboxError(error, 'SANDBOX_START_FAILED') || !(await repairShared(this.#context, id, ref, call)))
+      if (
+        !isSandboxError(error, 'SANDBOX_START_FAILED') ||
+        !(await repairShared(this.#context, this.#internet, id, ref, call))
+      )
         throw error
       await this.#start(id, ref, kind, call)
     }
@@ -259,7 +266,7 @@ class DockerEngine implements Engine {
 
   async connect(id: string, ref: string, call: CallOptions = {}): Promise<Duplex> {
     try {
-      if ((await this.#linkKind(id, ref, call)) === 'dial') {
+      if ((await this.#madeAs(id, ref, call)).link === 'dial') {
         return await connectByDial(this.#context, id, ref, await this.#links.open(id), call.signal)
       }
       return await connectByExec(
@@ -286,7 +293,7 @@ class DockerEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closed.abort(new SandboxError('SHUTTING_DOWN', 'the server is stopping'))
-    await this.#imageWatch
+    await Promise.all([this.#imageWatch, this.#internet.close()])
     this.#starting.close()
     await Promise.allSettled(this.#creating.values())
     await this.#links.closeAll()
@@ -298,7 +305,7 @@ class DockerEngine implements Engine {
   }
 
   async #forget(id: string): Promise<void> {
-    this.#kinds.delete(id)
+    this.#made.delete(id)
     this.#starting.forget(id)
     await this.#links.remove(id)
   }
@@ -315,35 +322,27 @@ class DockerEngine implements Engine {
   }
 
   #remember(container: OwnContainer): OwnContainer {
-    this.#kinds.set(container.identity.id, container.identity.link)
+    this.#made.set(container.identity.id, this.#asMade(container))
     return container
   }
 
-  /** Kept with the container: one made under another K2_LINK stays reachable. */
-  async #linkKind(id: string, ref: string, call: CallOptions): Promise<LinkKind> {
-    return this.#kinds.get(id) ?? (await this.#inspect(id, ref, call)).identity.link
+  #asMade({ identity, networkMode }: OwnContainer): Made {
+    return { link: identity.link, onBridge: networkMode === networkName(this.#context.options.instance) }
   }
 
-  async #prepareNetwork(call: CallOptions): Promise<unknown> {
-    try {
-      await ensureNetwork(this.#context, call)
-      this.#networkFault = null
-    } catch (error) {
-      if (
-        isSandboxError(error, 'ENGINE_UNAVAILABLE') ||
-        isSandboxError(error, 'ENGINE_TIMEOUT') ||
-        call.signal?.aborted
-      )
-        throw error
-      this.#networkFault = error
-    }
-    return this.#networkFault
+  /** Kept with the container: one made under another K2_LINK stays reachable. */
+  async #madeAs(id: string, ref: string, call: CallOptions): Promise<Made> {
+    return this.#made.get(id) ?? this.#asMade(await this.#inspect(id, ref, call))
   }
 
   async #watchImages(): Promise<void> {
     const on = {
       change: () => this.#templates.invalidate(),
-      watching: (watching: boolean) => this.#templates.setWatching(watching),
+      watching: (watching: boolean) => {
+        this.#templates.setWatching(watching)
+        if (watching) this.#internet.seen()
+        else this.#internet.lost()
+      },
     }
     await watchImages(this.#context, this.#closed.signal, on)
   }

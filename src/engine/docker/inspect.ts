@@ -8,6 +8,8 @@ import { type Identity, LABEL, readLabels } from './labels.ts'
 export interface OwnContainer {
   identity: Identity
   ref: string
+  /** As the engine has it: the name of our bridge, or `none`. */
+  networkMode: string
   status: EngineStatus
   exitCode: number | null
   outOfMemory: boolean
@@ -45,7 +47,16 @@ export async function inspectWhole(
   if (identity === null || identity.id !== id || identity.instance !== options.instance || status === null) {
     throw new SandboxError('SANDBOX_NOT_FOUND', `no sandbox ${id} on the engine`)
   }
-  return { container: { identity, ref: info.Id, status, ...ending(info, status) }, info }
+  return {
+    container: {
+      identity,
+      ref: info.Id,
+      networkMode: info.HostConfig.NetworkMode ?? '',
+      status,
+      ...ending(info, status),
+    },
+    info,
+  }
 }
 
 function ending(
@@ -108,7 +119,14 @@ export async function listContainers(
     const identity = readLabels(options.secret, info.Labels)
     const status = statusOf(info.State)
     if (identity === null || identity.instance !== options.instance || status === null) continue
-    found.push({ identity, ref: info.Id, status, exitCode: null, outOfMemory: false })
+    found.push({
+      identity,
+      ref: info.Id,
+      networkMode: info.HostConfig.NetworkMode,
+      status,
+      exitCode: null,
+      outOfMemory: false,
+    })
   }
   return found
 }

@@ -2,8 +2,11 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { ImageKind } from '../types.ts'
 import type { LinkKind } from './options.ts'
 
-/** `probe`: the container that `open` tries the engine with. `filler`: never started, carries the agent into its volume. */
-export type ContainerKind = 'sandbox' | 'probe' | 'filler'
+/** `probe`: the container that `open` tries the engine with. `filler`: never started, carries the agent into its volume. `rules`: installs the rules of the network. */
+export type ContainerKind = 'sandbox' | 'probe' | 'filler' | 'rules'
+
+const KINDS: readonly string[] = ['sandbox', 'probe', 'filler', 'rules'] satisfies ContainerKind[]
+const isKind = (kind: string): kind is ContainerKind => KINDS.includes(kind)
 
 /** What is kept with a container for its life, signed. */
 export interface Identity {
@@ -53,7 +56,7 @@ export function readLabels(secret: Buffer, labels: Record<string, string> | null
   const signed = readSigned(secret, labels)
   if (signed === null) return null
   const { kind, link } = signed
-  if (kind !== 'sandbox' && kind !== 'probe' && kind !== 'filler') return null
+  if (!isKind(kind)) return null
   if (link !== 'dial' && link !== 'exec') return null
   return { ...signed, kind, link }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { SandboxError } from '../../errors.ts'
 import type { CallOptions } from '../types.ts'
 import { engineCall, statusOf } from './calls.ts'
@@ -5,21 +6,35 @@ import type { Context } from './context.ts'
 import { LABEL } from './labels.ts'
 
 const ICC = 'com.docker.network.bridge.enable_icc'
+const BRIDGE = 'com.docker.network.bridge.name'
 
 export function networkName(instance: string): string {
   return `k2-${instance}`
 }
 
+/** Name of the interface on the engine's host; the same when the network is made anew, so that its rules hold on. */
+function bridgeName(instance: string): string {
+  return `k2-${createHash('sha256').update(instance).digest('hex').slice(0, 12)}`
+}
+
+export interface OwnNetwork {
+  made: boolean
+  /** Interface on the engine's host. */
+  bridge: string
+}
+
 /**
- * Our bridge for `network: internet`: sandboxes on it reach the internet and not each other (icc off). Made when missing;
- * true when it had to be. Throws NOT_SUPPORTED_BY_ENGINE when a network of that name is something else: a plain bridge
- * must never be used in its place.
+ * Our bridge for `network: internet`: sandboxes on it don't reach each other (icc off); what else they reach is the
+ * business of its rules. Made when missing. Throws NOT_SUPPORTED_BY_ENGINE when a network of that name is something
+ * else: a plain bridge must never be used in its place.
  */
-export async function ensureNetwork(context: Context, { signal }: CallOptions): Promise<boolean> {
+export async function ensureNetwork(context: Context, { signal }: CallOptions): Promise<OwnNetwork> {
   const { docker, options, timeouts } = context
   const name = networkName(options.instance)
   const call = { signal, timeoutMs: timeouts.callMs, name }
-  if (await isThere(context, name, call)) return false
+  const there = await find(context, name, call)
+  if (there !== null) return there
+  const bridge = bridgeName(options.instance)
   try {
     await engineCall(
       'network',
@@ -29,7 +44,7 @@ export async function ensureNetwork(context: Context, { signal }: CallOptions): 
           Driver: 'bridge',
           CheckDuplicate: true,
           EnableIPv6: false,
-          Options: { [ICC]: 'false' },
+          Options: { [ICC]: 'false', [BRIDGE]: bridge },
           Labels: { [LABEL.instance]: options.instance },
           abortSignal,
         }),
@@ -37,21 +52,31 @@ export async function ensureNetwork(context: Context, { signal }: CallOptions): 
     )
   } catch (error) {
     const conflict = error instanceof SandboxError && statusOf(error.cause) === 409
-    if (!conflict || !(await isThere(context, name, call))) throw error
+    const other = conflict ? await find(context, name, call) : null
+    if (other === null) throw error
+    return other
   }
-  return true
+  return { made: true, bridge }
 }
 
-async function isThere(
+/** Whether a sandbox is on it that runs. */
+export async function hasRunning({ docker, options, timeouts }: Context, { signal }: CallOptions): Promise<boolean> {
+  const network = docker.getNetwork(networkName(options.instance))
+  const call = { signal, timeoutMs: timeouts.callMs }
+  const { Containers } = await engineCall('network', () => network.inspect(), call)
+  return Object.keys(Containers ?? {}).length > 0
+}
+
+async function find(
   { docker, options }: Context,
   name: string,
   call: { signal?: AbortSignal | undefined; timeoutMs: number },
-): Promise<boolean> {
+): Promise<OwnNetwork | null> {
   const filters = { name: [name] }
   const networks = await engineCall('network', (abortSignal) => docker.listNetworks({ filters, abortSignal }), call)
   // The filter matches parts of names.
   const network = networks.find((one) => one.Name === name)
-  if (network === undefined) return false
+  if (network === undefined) return null
   const ours = network.Labels?.[LABEL.instance] === options.instance
   if (!ours || network.Driver !== 'bridge' || network.Options?.[ICC] !== 'false') {
     throw new SandboxError(
@@ -59,7 +84,8 @@ async function isThere(
       `a network ${name} exists that this server did not make; remove it or choose another instance name`,
     )
   }
-  return true
+  // One that an earlier version made has the engine's name for it.
+  return { made: false, bridge: network.Options[BRIDGE] ?? `br-${network.Id.slice(0, 12)}` }
 }
 
 /**

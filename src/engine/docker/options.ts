@@ -45,6 +45,8 @@ export interface DockerEngineOptions {
   /** Path of the static agent, for the engine's architecture. */
   agentBinary: string
   link: 'auto' | LinkKind
+  /** The bridge is used also where its rules can't be installed. */
+  unsafeNetwork?: boolean | undefined
   timeouts?: Partial<EngineTimeouts> | undefined
   log: EngineLog
 }
