@@ -32,7 +32,8 @@ export const TemplateReady = Type.Object(
   {
     $id: 'TemplateReady',
     additionalProperties: false,
-    description: 'How it is known that what a sandbox starts with is up: a command or a port. The create answers then.',
+    description:
+      'How it is known that what a sandbox starts with is up: a command or a port. The create answers then. `{}`: nothing is waited for.',
   },
 )
 
@@ -230,7 +231,7 @@ export type TemplateCreate = Static<typeof TemplateCreate>
 export const TemplateUpdate = Type.Object(
   {
     ...settings,
-    ready: Type.Optional(NullableRef(TemplateReady)),
+    ready: Type.Optional(Ref(TemplateReady)),
   },
   {
     $id: 'TemplateUpdate',

@@ -41,13 +41,7 @@ export function toSettings(body: TemplateUpdate): TemplateSettings {
     description,
     poolSize,
     startCommand,
-    ...(ready !== undefined && {
-      ready: ready && {
-        command: ready.command,
-        port: ready.port,
-        timeoutSeconds: ready.timeout ?? DEFAULT_READY_SECONDS,
-      },
-    }),
+    ...(ready !== undefined && { ready: toReady(ready) }),
     ...(defaults && {
       defaults: {
         resources: toResources(defaults.resources ?? {}),
@@ -62,6 +56,12 @@ export function toSettings(body: TemplateUpdate): TemplateSettings {
       },
     }),
   }
+}
+
+/** An empty one is none: null is the same as absent. */
+function toReady(ready: NonNullable<TemplateUpdate['ready']>): TemplateSettings['ready'] {
+  const { command, port, timeout: timeoutSeconds = DEFAULT_READY_SECONDS } = ready
+  return Object.keys(ready).length === 0 ? null : { command, port, timeoutSeconds }
 }
 
 /** Only what is there. */

@@ -26,10 +26,10 @@ interface Running {
   record: BuildRecord
   log: BuildLog
   end: AbortController
-  source: BuildSource
   done: Promise<void> | null
 }
 
+const NO_SOURCE: BuildSource = { files: [], buildArgs: {}, limits: {} }
 /** Of each template. */
 const KEPT_BUILDS = 10
 
@@ -54,8 +54,8 @@ export class Builds {
     }
   }
 
-  /** Queues one. SERVER_BUSY, TEMPLATE_NOT_READY while another of the template is under way. */
-  start(template: string, source: BuildSource, { noCache, steps }: { noCache: boolean; steps: number }): BuildView {
+  /** Queues one, of the source that is written down then. SERVER_BUSY, TEMPLATE_NOT_READY while another of the template is under way. */
+  start(template: string, { noCache, steps }: { noCache: boolean; steps: number }): BuildView {
     this.requireRoom(template)
     const { store, clock, builds } = this.#parts
     const record: BuildRecord = {
@@ -74,7 +74,7 @@ export class Builds {
     store.templates.saveBuild({ id: record.id, template, body: JSON.stringify(record) })
     this.#records.set(record.id, record)
     const log = new BuildLog({ limitBytes: builds.logBytes })
-    this.#open.set(record.id, { record, log, end: new AbortController(), source, done: null })
+    this.#open.set(record.id, { record, log, end: new AbortController(), done: null })
     // After the transaction that this may be part of.
     setImmediate(() => this.#next())
     return { ...record }
@@ -140,10 +140,11 @@ export class Builds {
     }
   }
 
-  /** Those under way are ended, all are forgotten; the caller removes their rows. */
+  /** All are forgotten at once, and written down no more; resolves when what was under way has ended. The caller removes their rows. */
   async forget(template: string): Promise<void> {
-    for (const running of this.#open.values()) if (running.record.template === template) await this.#cancel(running)
     for (const { id } of this.list(template)) this.#records.delete(id)
+    const open = [...this.#open.values()].filter(({ record }) => record.template === template)
+    await Promise.all(open.map((running) => this.#cancel(running)))
   }
 
   /** Ends what is under way, as failed. */
@@ -178,9 +179,11 @@ export class Builds {
 
   /** Never rejects. */
   async #run(running: Running): Promise<void> {
-    const { limits, clock, log } = this.#parts
-    const { record, source } = running
+    const { limits, clock, log, templates } = this.#parts
+    const { record } = running
     const { id, template, noCache } = record
+    // Not kept in the queue: it may be large.
+    const source = templates.sourceOf(template) ?? NO_SOURCE
     const timeoutMs = Math.min((source.limits.timeoutSeconds ?? 0) * 1000 || limits.timeoutMs, limits.timeoutMs)
     using limit = deadline(timeoutMs, () => tooLong(timeoutMs), running.end.signal)
     const holds: Disposable[] = []

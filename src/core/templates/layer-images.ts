@@ -30,6 +30,8 @@ export interface NewLayer {
   final: Final | null
 }
 
+/** However small they are. */
+const MOST_CACHED = 500
 const SWEEP_LIMIT_MS = 120_000
 
 /** Makes the images of builds and removes those that nothing needs any more; what is still in use goes with a later sweep. */
@@ -187,9 +189,10 @@ export class LayerImages {
     const { layers, cacheBytes } = this.#parts
     const free = layers.all().filter(({ id, ref }) => ref !== null && !this.#isNeeded(id))
     let left = cacheBytes
-    for (const layer of free.filter(({ doomed }) => !doomed).sort((a, b) => b.usedAt - a.usedAt)) {
+    const kept = free.filter(({ doomed }) => !doomed).sort((a, b) => b.usedAt - a.usedAt)
+    for (const [index, layer] of kept.entries()) {
       left -= layer.ownBytes
-      if (left < 0 || cacheBytes === 0) layers.save({ ...layer, doomed: true })
+      if (left < 0 || cacheBytes === 0 || index >= MOST_CACHED) layers.save({ ...layer, doomed: true })
     }
     return free
       .map(({ id }) => layers.find(id))

@@ -82,7 +82,7 @@ export class Templates {
       templates.save(withSettings(record, request))
       if (source === undefined) return null
       templates.saveSource(name, source)
-      return builds.start(name, source, { noCache, steps })
+      return builds.start(name, { noCache, steps })
     })
     if (build === null) await this.#pool(name, { signal })
     return { template: this.get(name), build }
@@ -119,7 +119,7 @@ export class Templates {
     builds.requireRoom(name)
     return store.transaction(() => {
       templates.saveSource(name, source)
-      return builds.start(name, source, { noCache, steps })
+      return builds.start(name, { noCache, steps })
     })
   }
 
