@@ -1,5 +1,5 @@
 import { cwd, envs, metadata, SandboxId, Timestamp, user } from './common.ts'
-import { Nullable, Ref, type Static, StringEnum, Type } from './typebox.ts'
+import { Nullable, NullableRef, Ref, type Static, StringEnum, Type } from './typebox.ts'
 import { MountedVolume, VolumeMount } from './volume.ts'
 
 /** A year: longer is a mistake in the unit. The server's own limit is lower or equal. */
@@ -68,6 +68,15 @@ export const SandboxCreate = Type.Object(
         pattern: '^[^\\u0000-\\u0020]*$',
         description:
           'Name of a template, else an image: `web`, `python:3.13`, `registry.example/team/image:tag`. Empty or absent: the default one (K2_DEFAULT_TEMPLATE).',
+      }),
+    ),
+    snapshot: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 63,
+        pattern: '^[a-z0-9_.-]+$',
+        description:
+          "Id or name of a snapshot to begin as, instead of a `template`. `cwd`, `user` and `network` that are absent are those of the snapshot's sandbox; `envs` and `resources` are laid over its own.",
       }),
     ),
     cwd: Type.Optional(
@@ -142,6 +151,17 @@ export const Resources = Type.Object(
 )
 export type Resources = Static<typeof Resources>
 
+export const SandboxOrigin = Type.Object(
+  {
+    sandbox_id: Type.String({ description: 'The sandbox it is a copy of, which may be gone.' }),
+    snapshot_id: Nullable(Type.String(), {
+      description: 'The snapshot it was made of; null: it was forked from the sandbox itself.',
+    }),
+  },
+  { $id: 'SandboxOrigin', description: 'What a sandbox was copied from.' },
+)
+export type SandboxOrigin = Static<typeof SandboxOrigin>
+
 /** Members that a sandbox has in every answer. */
 const sandboxMembers = {
   name: Nullable(Type.String(), { description: "The caller's name for it, null when it has none." }),
@@ -170,6 +190,7 @@ const sandboxMembers = {
     description: 'Seconds from its creation after which it is deleted, used or not; null: no end.',
   }),
   warm: Type.Boolean({ description: 'It was ready before it was asked for: it came from a pool.' }),
+  origin: NullableRef(SandboxOrigin),
 }
 
 export const SANDBOX_STATUSES = ['creating', 'running', 'paused', 'stopped', 'failed'] as const

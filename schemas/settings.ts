@@ -123,6 +123,11 @@ export const Settings = Type.Object({
     description: 'Most sandboxes at once, stopped ones included.',
   }),
   MAX_VOLUMES: Type.Integer({ default: 256, minimum: 1, description: 'Most volumes.' }),
+  MAX_SNAPSHOTS: Type.Integer({
+    default: 100,
+    minimum: 0,
+    description: 'Most snapshots at once; each keeps what its sandbox wrote on the disk of the engine.',
+  }),
   MAX_STARTS: Type.Integer({
     default: 8,
     minimum: 1,

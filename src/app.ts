@@ -24,6 +24,7 @@ import { MemoryBudget } from './lib/memory-budget.ts'
 import { type ActionRoutesOptions, actionRoutes } from './routes/actions.ts'
 import { type ArchiveRoutesOptions, archiveRoutes } from './routes/archive.ts'
 import { type BatchRoutesOptions, batchRoutes } from './routes/batch.ts'
+import { type ChangesRoutesOptions, changesRoutes } from './routes/changes.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
@@ -33,6 +34,7 @@ import { type FileTreeRoutesOptions, fileTreeRoutes } from './routes/file-tree.t
 import { type FileUploadRoutesOptions, fileUploadRoutes } from './routes/file-upload.ts'
 import { type FileWatchRoutesOptions, fileWatchRoutes } from './routes/file-watch.ts'
 import { type FilesystemRoutesOptions, filesystemRoutes } from './routes/filesystem.ts'
+import { type ForkRoutesOptions, forkRoutes } from './routes/fork.ts'
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts'
 import { type LanguageRoutesOptions, languageRoutes } from './routes/languages.ts'
 import { type PoolRoutesOptions, poolRoutes } from './routes/pools.ts'
@@ -45,6 +47,7 @@ import { type PtyRoutesOptions, ptyRoutes } from './routes/pty.ts'
 import { rootRoutes } from './routes/root.ts'
 import { type RunRoutesOptions, runRoutes } from './routes/run.ts'
 import { type SandboxRoutesOptions, sandboxRoutes } from './routes/sandboxes.ts'
+import { type SnapshotRoutesOptions, snapshotRoutes } from './routes/snapshots.ts'
 import { type BuildRoutesOptions, buildRoutes } from './routes/template-builds.ts'
 import { type TemplateRoutesOptions, templateRoutes } from './routes/templates.ts'
 import { tunnelRoutes } from './routes/tunnel.ts'
@@ -75,6 +78,9 @@ export interface Deps {
   batches: BatchRoutesOptions['batches']
   runs: RunRoutesOptions['runs']
   events: EventRoutesOptions['events']
+  snapshots: SnapshotRoutesOptions['snapshots']
+  fork: ForkRoutesOptions['fork']
+  changes: ChangesRoutesOptions['changes']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -89,6 +95,7 @@ const INFO = {
   tags: [
     { name: 'sandboxes', description: 'Make, find, stop, wake and delete sandboxes.' },
     { name: 'templates', description: 'Images with names of their own, registered or built.' },
+    { name: 'snapshots', description: "Copies of sandboxes' files, and what changed in them." },
     { name: 'execution', description: 'Run commands and code in a sandbox.' },
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
@@ -139,6 +146,9 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(volumeRoutes, { volumes: deps.volumes })
     await api.register(poolRoutes, { pools: deps.pools })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
+    await api.register(snapshotRoutes, { snapshots: deps.snapshots })
+    await api.register(forkRoutes, { fork: deps.fork })
+    await api.register(changesRoutes, { changes: deps.changes })
     await api.register(codeRoutes, { code: deps.code, memory, heartbeatMs })
     await api.register(contextRoutes, { contexts: deps.contexts })
     await api.register(languageRoutes, { languages: deps.languages })

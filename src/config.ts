@@ -44,6 +44,7 @@ export interface Config {
     bufferBytes: number
     sandboxes: number
     volumes: number
+    snapshots: number
     starts: number
     queuedStarts: number
   }
@@ -217,6 +218,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       bufferBytes: settings.BUFFER_MB * 1024 * 1024,
       sandboxes: settings.MAX_SANDBOXES,
       volumes: settings.MAX_VOLUMES,
+      snapshots: settings.MAX_SNAPSHOTS,
       starts: settings.MAX_STARTS,
       queuedStarts: settings.MAX_QUEUED_STARTS,
     },

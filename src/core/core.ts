@@ -6,6 +6,7 @@ import { Activity } from './activity.ts'
 import { Archives } from './archives.ts'
 import { Batches } from './batch/batches.ts'
 import { Runs } from './batch/runs.ts'
+import { Changes } from './changes.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
@@ -18,6 +19,7 @@ import { FileAccess } from './file-access.ts'
 import { FileContents } from './file-contents.ts'
 import { FileTree } from './file-tree.ts'
 import { Files } from './files.ts'
+import { Fork } from './fork.ts'
 import { Idempotency } from './idempotency.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Kernels } from './kernels.ts'
@@ -34,6 +36,9 @@ import { type Reconciled, reconcile } from './reconcile.ts'
 import { Registry } from './registry.ts'
 import { Removals } from './removals.ts'
 import { Sandboxes } from './sandboxes.ts'
+import { SnapshotImages } from './snapshot-images.ts'
+import { SnapshotRegistry } from './snapshot-registry.ts'
+import { Snapshots } from './snapshots.ts'
 import { StartQueue } from './start-queue.ts'
 import { StoppedFiles } from './stopped-files.ts'
 import { Sweep } from './sweep.ts'
@@ -78,6 +83,9 @@ export interface Core {
   processes: Processes
   processOutput: ProcessOutput
   ports: Ports
+  snapshots: Snapshots
+  fork: Fork
+  changes: Changes
   /** False from the loss of the engine's events until they are back. */
   engineAvailable(): boolean
   /** What crashes had left and was removed since the start. */
@@ -96,7 +104,13 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const registry = new Registry({ store, journal })
   const live = new LiveSandboxes({ engine })
   const activity = new Activity({ registry, clock })
-  const removals = new Removals({ engine, registry, locks, log, onRemoved: () => layerImages.sweep() })
+  const snapshots = new SnapshotRegistry(store)
+  const images = new SnapshotImages({ engine, registry, snapshots, clock, log })
+  const onRemoved = (): void => {
+    images.retry()
+    layerImages.sweep()
+  }
+  const removals = new Removals({ engine, registry, locks, log, onRemoved })
   const queue = new StartQueue({ atOnce: config.limits.starts, longest: config.limits.queuedStarts })
   const { startTimeoutMs, stopGraceMs } = config
   const stopped = new StoppedFiles({ engine, limitBytes: rules.limits.fileBytes })
@@ -134,6 +148,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     rules,
     pools,
     volumes,
+    snapshots,
     templates: origins,
   })
   const commands = new Commands({ executions, rules })
@@ -141,6 +156,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   const files = new Files({ access, stopped, rules })
   const fileTree = new FileTree({ access })
   const batches = new Batches({ files, fileTree, commands, code })
+  const takes = new Snapshots({ engine, registry, snapshots, images, activity, locks, clock, log, rules })
   const expiry = new Expiry({ registry, activity, clock, log, end: (record) => sandboxes.expire(record) })
   const reconciled = { engine, registry, templates: origins, journal, live, removals, locks, clock, log, stopGraceMs }
   const layerImages = new LayerImages({
@@ -180,7 +196,10 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
   })
   const watch = new Watch({
     ...reconciled,
-    sweep: ({ signal }) => layerImages.reconcile({ signal, atStart: false, adopt: false }),
+    async sweep({ signal }) {
+      await layerImages.reconcile({ signal, atStart: false, adopt: false })
+      await images.reconcile({ signal, atStart: false })
+    },
   })
 
   return {
@@ -203,6 +222,9 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     processes: new Processes({ registry, live, wake, keepAlive }),
     processOutput: new ProcessOutput({ live, wake }),
     ports: new Ports({ registry, live, wake }),
+    snapshots: takes,
+    fork: new Fork({ registry, snapshots, takes, sandboxes, rules }),
+    changes: new Changes({ engine, registry, snapshots, live, activity, stopped }),
     engineAvailable: () => watch.engineAvailable,
     leftovers: () => sweep.removed,
     async open({ signal }) {
@@ -211,6 +233,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
       await layerImages.reconcile({ signal, atStart: true, adopt: store.found.kind !== 'whole' })
       const done = await reconcile(reconciled, { signal, atStart: true })
       const { adopted: adoptedVolumes } = await volumes.reconcile({ signal, atStart: true })
+      await images.reconcile({ signal, atStart: true })
       watch.open()
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
@@ -231,6 +254,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
       keepAlive.close()
       await removals.settle(withinMs)
       removals.close()
+      await images.close()
       live.close()
       activity.close()
     },

@@ -28,6 +28,8 @@ export interface Idempotent {
 /** What a caller may choose; what is absent gets the server's default. */
 export interface CreateSandbox {
   template?: string | undefined
+  /** Id or name of a snapshot to begin as; not together with `template`. */
+  snapshot?: string | undefined
   cwd?: string | undefined
   envs?: Record<string, string> | undefined
   timeoutSeconds?: number | undefined
@@ -84,9 +86,83 @@ export interface Sandbox {
   maxLifetimeSeconds: number | null
   /** It was made ahead, and given to its caller from a pool. */
   warm: boolean
+  /** null: made of an image. */
+  origin: Origin | null
   createdAt: number
   /** When inactivity or its longest life ends it, as things stand; null: neither does. */
   expiresAt: number | null
+}
+
+/** What a sandbox was copied from; `snapshotId` null: from the other sandbox itself. */
+export interface Origin {
+  sandboxId: string
+  snapshotId: string | null
+}
+
+/** `lost`: its image is not on the engine any more. */
+export type SnapshotStatus = 'ready' | 'lost'
+
+export interface CreateSnapshot {
+  name?: string | undefined
+  metadata?: Record<string, string> | undefined
+}
+
+/** A snapshot as the API shows it. */
+export interface Snapshot {
+  id: string
+  name: string | null
+  status: SnapshotStatus
+  metadata: Record<string, string>
+  sandboxId: string
+  template: string
+  cwd: string
+  user: string
+  resources: Resources
+  network: Network
+  /** What it adds to that of which its sandbox was made. 0: not known. */
+  sizeBytes: number
+  createdAt: number
+}
+
+export interface SnapshotFilter {
+  status?: SnapshotStatus | undefined
+  name?: string | undefined
+  sandboxId?: string | undefined
+  /** All pairs must match. */
+  metadata?: Record<string, string> | undefined
+  /** 1 to 1,000. */
+  limit: number
+  cursor?: string | undefined
+}
+
+export interface SnapshotPage {
+  snapshots: Snapshot[]
+  /** null on the last page. */
+  nextCursor: string | null
+}
+
+export interface ForkSandbox extends Omit<CreateSandbox, 'template' | 'snapshot' | 'getOrCreate'> {
+  count: number
+}
+
+export interface ChangesQuery {
+  /** Id or name of a snapshot of the same sandbox; absent: since the sandbox was made. */
+  since?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+export interface ChangedFile {
+  path: string
+  kind: 'added' | 'modified' | 'deleted'
+  /** null where asking for it would cost too much, and of what was deleted. */
+  type: FileType | null
+  sizeBytes: number | null
+}
+
+export interface ChangesPage {
+  changes: ChangedFile[]
+  nextCursor: string | null
 }
 
 export interface SandboxFilter {

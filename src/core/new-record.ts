@@ -26,6 +26,8 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     ref: null,
     template: template.reference,
     imageId: template.imageId,
+    snapshotId: null,
+    origin: null,
     imageEnv: template.env,
     cwd: request.cwd || (template.workdir === '/' ? null : template.workdir) || DEFAULT_CWD,
     user: request.user || template.user || ORDINARY_USER,

@@ -1,5 +1,5 @@
 import type { EngineCreated, EngineRef, Network, Resources, Template } from '../engine/types.ts'
-import type { OnTimeout, Sandbox, SandboxStatus } from './model.ts'
+import type { OnTimeout, Origin, Sandbox, SandboxStatus } from './model.ts'
 import type { Startup } from './templates/model.ts'
 import type { MountRecord } from './volumes/volume.ts'
 
@@ -42,6 +42,9 @@ export interface SandboxRecord {
   template: string
   /** Of the engine; null in records of earlier versions. */
   imageId: string | null
+  /** The snapshot whose image it was made of, also one that a fork made for itself; null: another image. */
+  snapshotId: string | null
+  origin: Origin | null
   /** The image's ENV as it was at creation. */
   imageEnv: Record<string, string>
   cwd: string
@@ -84,6 +87,8 @@ export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed'
 const ABSENT_BEFORE = {
   imageId: null,
   volumes: [] as MountRecord[],
+  snapshotId: null,
+  origin: null,
   changingTo: null,
   startup: null,
   autoResume: false,
@@ -101,11 +106,13 @@ export function parseRecord(body: string): SandboxRecord {
 
 /** The part of a record that never changes, for the engine's signed label. Environment and metadata stay out: labels are readable on the host. */
 export function toLabel(record: SandboxRecord): string {
-  const { id, name, template, cwd, user, resources, network, volumes, createdAt } = record
+  const { id, name, template, snapshotId, origin, cwd, user, resources, network, volumes, createdAt } = record
   const { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds } = record
   const life = { timeoutSeconds, onTimeout, autoResume, maxLifetimeSeconds }
+  const copied = snapshotId === null ? {} : { snapshotId, origin }
   const purpose = record.status === 'building' ? { build: true } : {}
-  return JSON.stringify({ id, name, template, cwd, user, resources, network, volumes, ...life, ...purpose, createdAt })
+  const kept = { ...copied, ...life, ...purpose }
+  return JSON.stringify({ id, name, template, cwd, user, resources, network, volumes, ...kept, createdAt })
 }
 
 /** A record for a sandbox that only the engine still knows. Its signature was right, so the text is ours. */
@@ -170,6 +177,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     autoResume,
     maxLifetimeSeconds,
     warm,
+    origin,
     createdAt,
   } = record
   if (status === 'deleting' || status === 'warming' || status === 'ready' || status === 'building')
@@ -192,6 +200,7 @@ export function toSandbox(record: SandboxRecord, expiresAt: number | null): Sand
     autoResume,
     maxLifetimeSeconds,
     warm,
+    origin,
     createdAt,
     expiresAt,
   }

@@ -3,6 +3,7 @@ import type { Store } from '../store/store.ts'
 import type { Journal } from './events/journal.ts'
 import { eventOf } from './events/sandbox-events.ts'
 import type { SandboxFilter } from './model.ts'
+import { hasPairs, pageOf } from './pages.ts'
 import { isVisible, parseRecord, type SandboxRecord } from './record.ts'
 
 /**
@@ -136,14 +137,9 @@ export class Registry {
 
   /** A page of the sandboxes that match every given condition, oldest first. `cursor` is the last id's creation key. */
   page(filter: SandboxFilter): { records: SandboxRecord[]; nextCursor: string | null } {
-    const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor)
-    const matching = this.all()
-      .filter((record) => isVisible(record) && matches(record, filter))
-      .sort(byCreation)
-      .filter((record) => after === null || byCreation(record, after) > 0)
-    const records = matching.slice(0, filter.limit)
-    const last = records.at(-1)
-    return { records, nextCursor: matching.length > records.length && last ? encodeCursor(last) : null }
+    const matching = this.all().filter((record) => isVisible(record) && matches(record, filter))
+    const { items: records, nextCursor } = pageOf(matching, filter)
+    return { records, nextCursor }
   }
 
   /** With the event that tells of it, or not at all. */
@@ -167,31 +163,9 @@ export class Registry {
   }
 }
 
-type CreationKey = Pick<SandboxRecord, 'createdAt' | 'id'>
-
-const byCreation = (a: CreationKey, b: CreationKey) =>
-  a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-
 function matches(record: SandboxRecord, filter: SandboxFilter): boolean {
   if (filter.status !== undefined && record.status !== filter.status) return false
   if (filter.template !== undefined && record.template !== filter.template) return false
   if (filter.name !== undefined && record.name !== filter.name) return false
-  return Object.entries(filter.metadata ?? {}).every(
-    ([key, value]) => Object.hasOwn(record.metadata, key) && record.metadata[key] === value,
-  )
-}
-
-function encodeCursor({ createdAt, id }: CreationKey): string {
-  return Buffer.from(`${createdAt}:${id}`).toString('base64url')
-}
-
-function decodeCursor(cursor: string): CreationKey {
-  const parts = /^(\d{1,15}):([a-z0-9]{20})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
-  if (!parts?.[1] || !parts[2]) {
-    throw new SandboxError(
-      'INVALID_REQUEST',
-      'cursor is not one that a list gave; leave it out to start from the beginning',
-    )
-  }
-  return { createdAt: Number(parts[1]), id: parts[2] }
+  return hasPairs(record.metadata, filter.metadata)
 }

@@ -1,6 +1,7 @@
 import { isSandboxError, SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { type Activity, oldAt } from './activity.ts'
+import { type BaseParts, baseOf } from './base.ts'
 import { changeOf, changeResources } from './change.ts'
 import { type Contexts, requireStateful } from './contexts.ts'
 import { discard } from './discard.ts'
@@ -14,27 +15,30 @@ import type {
   SandboxPage,
   SandboxStatus,
 } from './model.ts'
-import { newRecord, type SandboxRules, timeoutWithin } from './new-record.ts'
+import { newRecord, timeoutWithin } from './new-record.ts'
 import { pauseSandbox } from './pause.ts'
 import type { Pools } from './pool/pools.ts'
 import { isVisible, type SandboxRecord, toSandbox } from './record.ts'
 import type { Removals } from './removals.ts'
+import type { SnapshotRecord } from './snapshot-record.ts'
 import { bringUp, type StartParts, startSandbox } from './start.ts'
 import { stopSandbox } from './stop.ts'
-import { type TemplateRegistry, withDefaults } from './templates/template-registry.ts'
 import type { Volumes } from './volumes/volumes.ts'
 import { waitForStatus } from './wait-for-status.ts'
 
-export interface SandboxesParts extends StartParts {
+export interface SandboxesParts extends StartParts, BaseParts {
   activity: Activity
   contexts: Contexts
   pools: Pools
-  templates: TemplateRegistry
   idempotency: Idempotency
   volumes: Pick<Volumes, 'resolve'>
   removals: Removals
   locks: KeyedLock
-  rules: SandboxRules
+}
+
+export interface CreateOptions extends CallOptions {
+  /** The snapshot that a fork made for it. */
+  fork?: SnapshotRecord | undefined
 }
 
 type Created = Sandbox & { created: boolean }
@@ -60,21 +64,23 @@ export class Sandboxes {
    * Resolves when it runs and its agent answers. When it fails or the client leaves, nothing stays behind. `created`: false when
    * it was there already, by its name. `replayed`: a create before this one made it, under the same key (`once`).
    */
-  async create(request: CreateSandbox, { signal }: CallOptions = {}): Promise<Created & { replayed: boolean }> {
+  async create(request: CreateSandbox, options: CreateOptions = {}): Promise<Created & { replayed: boolean }> {
+    const { signal } = options
     if (request.once === undefined)
-      return { ...(await this.#createOrFind(request, undefined, { signal })), replayed: false }
+      return { ...(await this.#createOrFind(request, undefined, options)), replayed: false }
     const once = {
       find: (id: string) => {
         const record = this.#parts.registry.find(id)
         return record && isVisible(record) ? { ...this.#view(record), created: true } : undefined
       },
-      make: (bind: (id: string) => void) => this.#createOrFind(request, bind, { signal }),
+      make: (bind: (id: string) => void) => this.#createOrFind(request, bind, options),
     }
     const [created, replayed] = await this.#parts.idempotency.run('sandboxes', request.once, once, { signal })
     return { ...created, replayed }
   }
 
-  async #createOrFind(request: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Created> {
+  async #createOrFind(request: CreateSandbox, bind: Bind | undefined, options: CreateOptions): Promise<Created> {
+    const { signal } = options
     for (let tries = 1; ; tries++) {
       const found = request.getOrCreate ? await this.#existing(request.name, { signal }) : null
       if (found) {
@@ -82,7 +88,7 @@ export class Sandboxes {
         return { ...found, created: false }
       }
       try {
-        return { ...(await this.#create(request, bind, { signal })), created: true }
+        return { ...(await this.#create(request, bind, options)), created: true }
       } catch (error) {
         // Another create of that name was quicker: its sandbox is the answer.
         if (!request.getOrCreate || !isSandboxError(error, 'NAME_TAKEN') || tries === MOST_TRIES) throw error
@@ -90,22 +96,21 @@ export class Sandboxes {
     }
   }
 
-  async #create(asked: CreateSandbox, bind: Bind | undefined, { signal }: CallOptions): Promise<Sandbox> {
-    const { templates, registry, locks, queue, rules, clock, volumes } = this.#parts
+  async #create(asked: CreateSandbox, bind: Bind | undefined, options: CreateOptions): Promise<Sandbox> {
+    const { signal } = options
+    const { registry, locks, queue, rules, clock, volumes } = this.#parts
     this.#requireRoom(asked.name)
     for (const language of asked.prestart ?? []) requireStateful(language)
-    const { template, defaults, startup } = await templates.resolve(asked.template || rules.defaults.template, {
-      signal,
-    })
-    const request = withDefaults(asked, defaults)
+    using base = await baseOf(this.#parts, asked, options)
+    const { template, request, startup, copied } = base
     const ahead = (request.prestart ?? []).map(requireStateful)
-    const record = { ...newRecord(request, template, rules, clock.now()), startup }
+    const record = { ...newRecord(request, template, rules, clock.now()), ...copied, startup }
     const room = () => {
       this.#requireRoom(request.name)
       record.volumes = volumes.resolve(request.volumes ?? [])
     }
     room()
-    const warm = await this.#parts.pools.claim(record, template, { signal, room, bind })
+    const warm = record.origin ? null : await this.#parts.pools.claim(record, template, { signal, room, bind })
     if (warm) {
       for (const language of ahead) void this.#parts.contexts.prestart(warm, language)
       return this.#view(warm)

@@ -59,6 +59,22 @@ export class StoppedFiles {
     return toFileEntry(opened.entry, posix.basename(opened.path), opened.path)
   }
 
+  /** Of the path itself, links not followed; null when there is nothing. */
+  async modifiedAt(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<number | null> {
+    const ref = requireMade(record, path)
+    try {
+      const walk = readTar(
+        await this.#engine.readArchive(record.id, ref, path, { signal: bounded(signal) }).catch(throwExplained),
+      )
+      const first = await walk.next()
+      await walk.return()
+      return first.done ? null : first.value.mtime
+    } catch (error) {
+      if (isSandboxError(error, 'FILE_NOT_FOUND') || isSandboxError(error, 'PATH_NOT_DIRECTORY')) return null
+      throw error
+    }
+  }
+
   /** The file's bytes as they come. */
   async open(record: SandboxRecord, path: string, { signal }: CallOptions): Promise<OpenedFile> {
     const opened = await this.#open(record, path, signal ?? new AbortController().signal)

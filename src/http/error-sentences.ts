@@ -35,6 +35,10 @@ export const ERROR_SENTENCES: Record<ErrorCode, string> = {
   VOLUME_IN_USE: 'The volume "models" is used by sandbox 4f2k8m1x9q7w3z5c6v0b; delete that first',
   VOLUME_FULL: 'The volume "models" holds more than its size_mb; delete files in it, or mount it read_only',
   VOLUME_LIMIT_REACHED: 'This server keeps 256 volumes at most (K2_MAX_VOLUMES); delete some',
+  SNAPSHOT_NOT_FOUND: 'Snapshot not found',
+  SNAPSHOT_LOST:
+    'Snapshot before-upgrade is lost: its image was removed outside of the API; delete it and make another',
+  SNAPSHOT_LIMIT_REACHED: 'This server keeps as many snapshots as it may; delete some and try again',
   UNSUPPORTED_ACTION: 'Unsupported action: explode',
   NOT_SUPPORTED_BY_ENGINE: 'This engine has no templates; leave template out',
   PROCESS_NOT_FOUND: 'Process not found',

@@ -10,6 +10,7 @@ const MAX_FAULTS = 32
 const MAX_SHOWN_CHARACTERS = 64
 
 const SPECIAL: Partial<Record<ErrorCode, (value: string) => string>> = {
+  SNAPSHOT_NOT_FOUND: () => 'Snapshot not found',
   SANDBOX_NOT_FOUND: () => 'Sandbox not found',
   PROCESS_NOT_FOUND: () => 'Process not found',
   TEMPLATE_NOT_FOUND: () => 'no template has such a name; GET /templates lists those there are',

@@ -20,6 +20,24 @@ export const SANDBOX = {
   auto_resume: false,
   max_lifetime: null,
   warm: false,
+  origin: null,
+}
+
+export const SNAPSHOT = {
+  snapshot_id: '9d3h5k7m2p4r6t8v1x0z',
+  name: 'before-upgrade',
+  status: 'ready',
+  metadata: { team: 'search' },
+  sandbox_id: ID,
+  template: 'k2data/sandbox-base:latest',
+  cwd: '/home/user',
+  user: 'user',
+  resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
+  network: 'internet',
+  size_bytes: 18_874_368,
+  created_at: '2026-01-15T09:32:00.000Z',
+  kept: ['files'],
+  not_kept: ['processes', 'memory', 'mounts'],
 }
 
 export const USAGE = { cpu_seconds: 0.012, peak_memory_bytes: 9_437_184, wall_seconds: 0.018 }

@@ -24,5 +24,6 @@ export function sandboxAnswer(sandbox: Sandbox): SandboxInfo {
     auto_resume: sandbox.autoResume,
     max_lifetime: sandbox.maxLifetimeSeconds,
     warm: sandbox.warm,
+    origin: sandbox.origin && { sandbox_id: sandbox.origin.sandboxId, snapshot_id: sandbox.origin.snapshotId },
   }
 }

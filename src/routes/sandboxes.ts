@@ -84,9 +84,10 @@ function toChange(body: SandboxUpdate): ChangeSandbox {
   }
 }
 
-function toCreate(body: SandboxCreate): CreateSandbox {
+export function toCreate(body: SandboxCreate): CreateSandbox {
   return {
     template: body.template || undefined,
+    snapshot: body.snapshot,
     cwd: body.cwd || undefined,
     envs: body.envs,
     timeoutSeconds: body.timeout || undefined,
@@ -111,7 +112,7 @@ function toFilter({ metadata, limit, ...filter }: SandboxListQuery): SandboxFilt
 }
 
 /** `key=value` texts as pairs. A key given twice is refused: one of the two filters would be lost. */
-function toPairs(texts: string[]): Record<string, string> {
+export function toPairs(texts: string[]): Record<string, string> {
   const pairs = new Map<string, string>()
   for (const [index, text] of texts.entries()) {
     const split = text.indexOf('=')
@@ -151,11 +152,20 @@ const createSandbox = operation({
       resources: { cpus: 0.5, memory_mb: 512, pids: 128 },
       on_timeout: 'stop',
     },
+    copied: { snapshot: 'before-upgrade', timeout: 600 },
     kept: { name: 'notebook-ada', get_or_create: true, timeout: 900, on_timeout: 'pause', auto_resume: true },
   },
   answer: Ref(SandboxCreated),
   answerExamples: { running: { ...SANDBOX, created: true } },
-  errors: ['INVALID_REQUEST', 'NAME_TAKEN', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENT_RESULT_GONE', ...CREATE_ERRORS],
+  errors: [
+    'INVALID_REQUEST',
+    'NAME_TAKEN',
+    'IDEMPOTENCY_KEY_REUSED',
+    'IDEMPOTENT_RESULT_GONE',
+    'SNAPSHOT_NOT_FOUND',
+    'SNAPSHOT_LOST',
+    ...CREATE_ERRORS,
+  ],
 })
 
 const listSandboxes = operation({

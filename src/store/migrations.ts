@@ -43,6 +43,11 @@ const STEPS = [
    ) STRICT;
    CREATE TABLE template_layers (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;`,
   'CREATE TABLE volumes (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;',
+  `CREATE TABLE snapshots (
+     id TEXT PRIMARY KEY,
+     body TEXT NOT NULL,
+     changes TEXT
+   ) STRICT;`,
 ]
 
 export const NEWEST_VERSION = STEPS.length

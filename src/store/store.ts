@@ -6,6 +6,7 @@ import { openDatabase } from './open-database.ts'
 import { removeOpenMark } from './open-mark.ts'
 import { type PoolTable, poolTable } from './pools.ts'
 import { type SandboxTable, sandboxTable } from './sandboxes.ts'
+import { type SnapshotTable, snapshotTable } from './snapshots.ts'
 import { type TemplateTables, templateTables } from './templates.ts'
 import { type VolumeTable, volumeTable } from './volumes.ts'
 
@@ -22,6 +23,7 @@ export interface Store {
   found: Found
   /** See Database.copyTo. */
   copyTo(file: string): Promise<void>
+  snapshots: SnapshotTable
   /** See Database.transaction. `work` must not await. */
   transaction<T>(work: () => T): T
   close(): void
@@ -40,6 +42,7 @@ export function openStore(dataDir: string): Store {
     meta: metaTable(db),
     found,
     copyTo: (file) => db.copyTo(file),
+    snapshots: snapshotTable(db),
     transaction: (work) => db.transaction(work),
     close() {
       removeOpenMark(dataDir)

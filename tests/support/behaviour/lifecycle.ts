@@ -29,6 +29,8 @@ export function describeLifecycle(live: Live): void {
       auto_resume: false,
       max_lifetime: null,
       warm: false,
+      origin: null,
+      volumes: [],
     })
     expect(Date.parse(made.created_at)).toBeGreaterThanOrEqual(before - 1)
     expect(Date.parse(made.expires_at ?? '')).toBeGreaterThan(Date.now() + 290_000)

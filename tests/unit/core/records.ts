@@ -15,6 +15,8 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     stopping: false,
     pausing: false,
     ref: 'a'.repeat(64),
+    snapshotId: null,
+    origin: null,
     template: 'k2data/sandbox-base:latest',
     imageId: 'sha256:0',
     imageEnv: { LANG: 'C.UTF-8' },

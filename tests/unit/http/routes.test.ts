@@ -38,6 +38,7 @@ test('a sandbox is shown with every member and without its environment', async (
     auto_resume: false,
     max_lifetime: null,
     warm: false,
+    origin: null,
   })
 })
 

@@ -9,6 +9,7 @@ import type {
   OutputPart,
   RunningProcess,
   Sandbox,
+  Snapshot,
 } from '../../../src/core/model.ts'
 import type { Volume } from '../../../src/core/volumes/volume.ts'
 import { SandboxError } from '../../../src/errors.ts'
@@ -33,6 +34,7 @@ export const SANDBOX: Sandbox = {
   autoResume: false,
   maxLifetimeSeconds: null,
   warm: false,
+  origin: null,
   createdAt: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   expiresAt: null,
 }
@@ -111,6 +113,21 @@ export const PROCESS: RunningProcess = {
   usage: null,
   outputBytes: 0,
   droppedBytes: 0,
+}
+
+const SNAPSHOT: Snapshot = {
+  id: '9d3h5k7m2p4r6t8v1x0z',
+  name: 'kept',
+  status: 'ready',
+  metadata: {},
+  sandboxId: ID,
+  template: SANDBOX.template,
+  cwd: SANDBOX.cwd,
+  user: SANDBOX.user,
+  resources: SANDBOX.resources,
+  network: SANDBOX.network,
+  sizeBytes: 1,
+  createdAt: 0,
 }
 
 const OUTPUT: OutputPart = {
@@ -272,6 +289,19 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
           throw new SandboxError('PORT_NOT_OPEN', 'nothing listens')
         },
         [Symbol.dispose]: () => {},
+      }),
+    },
+    snapshots: {
+      create: async () => SNAPSHOT,
+      get: () => SNAPSHOT,
+      list: () => ({ snapshots: [SNAPSHOT], nextCursor: null }),
+      remove: () => SNAPSHOT.id,
+    },
+    fork: { create: async (id) => [onlyKnown(id)] },
+    changes: {
+      list: async () => ({
+        changes: [{ path: '/a', kind: 'added', type: 'file', sizeBytes: 3 }],
+        nextCursor: null,
       }),
     },
     health: {
