@@ -83,10 +83,8 @@ export class Sandboxes {
     const { signal } = options
     for (let tries = 1; ; tries++) {
       const found = request.getOrCreate ? await this.#existing(request.name, { signal }) : null
-      if (found) {
-        bind?.(found.id)
-        return { ...found, created: false }
-      }
+      // Not bound to a key: asked again it is found again.
+      if (found) return { ...found, created: false }
       try {
         return { ...(await this.#create(request, bind, options)), created: true }
       } catch (error) {

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isSandboxError } from '../errors.ts'
 import { DamagedDatabase } from './damaged.ts'
 import { Database } from './database.ts'
 import { endsWithPage, type Found, isThere, moveAside } from './found.ts'
 import { metaTable } from './meta.ts'
-import { readOpenMark, setOpenMark } from './open-mark.ts'
+import { readOpenMark, removeOpenMark, setOpenMark } from './open-mark.ts'
 import { salvage } from './salvage.ts'
 import { digestOfSecret, hasSecret } from './secret.ts'
 import { lossOf } from './wal.ts'
@@ -39,16 +40,26 @@ function openWhole(dataDir: string, mark: string | null): Database {
     const id = meta.get('id')
     if (id === null) throw new DamagedDatabase('it has lost its id')
     if (mark && mark !== id && /^[0-9a-f]{32}$/.test(mark)) throw new DamagedDatabase('its log is of another database')
-    db.checkpoint()
-    // So that there is a log from here on.
-    meta.set('opened_at', new Date().toISOString())
-    setOpenMark(dataDir, id)
+    setMark(dataDir, db, id)
     return db
   } catch (error) {
     db.close()
     // Its version says that there are tables, and there are not.
     if (/no such (table|column)/.test((error as Error).message)) throw new DamagedDatabase((error as Error).message)
     throw error
+  }
+}
+
+/** So that there is a log from here on, and a mark that says so. A full disk does without: it can still be read. */
+function setMark(dataDir: string, db: Database, id: string): void {
+  removeOpenMark(dataDir)
+  try {
+    db.checkpoint()
+    metaTable(db).set('opened_at', new Date().toISOString())
+    setOpenMark(dataDir, id)
+  } catch (error) {
+    if (!isSandboxError(error, 'DISK_FULL') && (error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    removeOpenMark(dataDir)
   }
 }
 
