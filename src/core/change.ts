@@ -1,5 +1,6 @@
 import type { Engine, Resources } from '../engine/types.ts'
-import { SandboxError } from '../errors.ts'
+import { isSandboxError, SandboxError } from '../errors.ts'
+import type { Log } from './log.ts'
 import type { CallOptions, ChangeSandbox } from './model.ts'
 import { lifetimeWithin, resourcesWithin, type SandboxRules, timeoutWithin } from './new-record.ts'
 import type { SandboxRecord } from './record.ts'
@@ -37,27 +38,36 @@ function changedResources(now: Resources, asked: Partial<Resources>, rules: Sand
  */
 export async function changeResources(
   { engine, registry }: { engine: Engine; registry: Registry },
-  { id, ref, status }: SandboxRecord,
+  { id, ref, status, resources: before }: SandboxRecord,
   resources: Resources,
   { signal }: CallOptions,
 ): Promise<void> {
+  signal?.throwIfAborted()
   if (ref === null || status === 'failed')
     throw new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is ${status}; its limits can't be changed now`)
   registry.update(id, { changingTo: resources })
   try {
-    await engine.update(id, ref, resources, { signal })
+    // Without the caller's signal: what is half changed is of no use to anybody.
+    await engine.update(id, ref, resources)
   } catch (error) {
-    registry.update(id, { changingTo: null })
+    // Where the engine has not said no, it may have done it: those of before are set again then, see finishChange.
+    const refused = isSandboxError(error, 'SANDBOX_STATE_CONFLICT') || isSandboxError(error, 'SANDBOX_NOT_FOUND')
+    registry.update(id, { changingTo: refused ? null : before })
     return throwExplained(error)
   }
   registry.update(id, { resources, changingTo: null })
 }
 
-/** Of a change that a crash cut off; the caller holds the lock. No-op where there is none. */
+/** Of a change that a crash or an outage cut off; the caller holds the lock. No-op where there is none. Never rejects. */
 export async function finishChange(
-  parts: { engine: Engine; registry: Registry },
+  parts: { engine: Engine; registry: Registry; log: Log },
   record: SandboxRecord,
   { signal }: CallOptions,
 ): Promise<void> {
-  if (record.changingTo !== null) await changeResources(parts, record, record.changingTo, { signal })
+  if (record.changingTo === null) return
+  try {
+    await changeResources(parts, record, record.changingTo, { signal })
+  } catch (err) {
+    parts.log.warn({ sandbox: record.id, err }, 'could not finish a change of limits')
+  }
 }

@@ -118,6 +118,43 @@ describe.each(LINKS)('a server that is killed and started again, over the %s lin
     await live.api.delete(id)
   })
 
+  test('during a change of limits ends in one of both, and the engine has the same', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    for (const [memory, delayMs] of [
+      [300, 4],
+      [400, 12],
+      [500, 25],
+    ] as const) {
+      const cut = live.api.update(id, { resources: { memory_mb: memory } }).catch(() => 'cut')
+      await sleep(delayMs)
+      await crash()
+      await cut
+      const { resources } = await live.api.get(id)
+      const [container] = await containersOf(docker, live.server.instance)
+      const { HostConfig } = await docker.getContainer(container?.Id ?? '').inspect()
+      expect(HostConfig.Memory).toBe(resources.memory_mb * 1024 * 1024)
+    }
+    await live.api.delete(id)
+  })
+
+  test('paused ones stay paused, and go on where they were when they are resumed', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    await live.api.code(id, 'kept = 42')
+    await live.api.action(id, 'pause')
+    await crash()
+    expect(await live.api.get(id)).toMatchObject({ status: 'paused' })
+    await live.api.action(id, 'resume')
+    expect(await live.api.code(id, 'kept')).toMatchObject({ text: '42' })
+    const cut = live.api.action(id, 'pause').catch(() => 'cut')
+    await sleep(10)
+    await crash()
+    await cut
+    expect(['running', 'paused']).toContain((await live.api.get(id)).status)
+    await live.api.action(id, 'resume')
+    expect(await live.api.code(id, 'kept')).toMatchObject({ text: '42' })
+    await live.api.delete(id)
+  })
+
   test('in the grace of a stop finishes the stop', async () => {
     const { sandbox_id: id } = await live.api.create()
     // Deaf to SIGTERM, so that the stop lasts as long as the grace.
