@@ -7,7 +7,6 @@ import { isSandboxError, SandboxError } from '../../errors.ts'
 import { newProcessId } from '../../lib/ids.ts'
 import type { KeyedLock } from '../../lib/keyed-lock.ts'
 import { type DiscardParts, discard } from '../discard.ts'
-import { DEFAULT_PATH } from '../environment.ts'
 import { launch } from '../launch.ts'
 import type { CallOptions } from '../model.ts'
 import { newRecord, type SandboxRules } from '../new-record.ts'
@@ -86,7 +85,7 @@ export class BuildSandbox implements Disposable {
     const request = {
       ...programOf(work.command),
       id,
-      env: { PATH: DEFAULT_PATH, ...work.env },
+      env: work.env,
       cwd: workdir,
       user: user ?? ROOT,
       timeoutMs: options.timeoutMs,

@@ -1,4 +1,5 @@
 import type { Template } from '../../engine/types.ts'
+import { DEFAULT_PATH } from '../environment.ts'
 import type { Command } from './step.ts'
 
 /** What later steps and the sandboxes of a template begin with; each step makes the next one of it. */
@@ -17,7 +18,8 @@ export interface BuildState {
 
 export function stateOf({ env, user, workdir }: Pick<Template, 'env' | 'user' | 'workdir'>): BuildState {
   return {
-    env,
+    // For images that set none, so that ENV can add to it.
+    env: { PATH: DEFAULT_PATH, ...env },
     args: {},
     user,
     workdir: workdir ?? '/',

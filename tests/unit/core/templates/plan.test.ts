@@ -50,6 +50,13 @@ test('ENV, ARG, WORKDIR and USER hold for the steps after them', () => {
   expect(made.state).toMatchObject({ env: { ...BASE.env, A: '2/yes b' }, user: 'app', workdir: '/app/sub' })
 })
 
+test('an image without a PATH has the usual one, for ENV to add to', () => {
+  const made = plan(['ENV PATH=/opt/bin:$PATH'], { base: { ...BASE, env: {} } })
+  expect(made.state.env).toEqual({
+    PATH: '/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  })
+})
+
 test('the image of FROM, and ARGs that are declared anew take the global value', () => {
   const recipe = readDockerfile('ARG TAG=one\nFROM debian:$TAG\nARG TAG\nRUN echo')
   expect(fromOf(recipe, {})).toBe('debian:one')
