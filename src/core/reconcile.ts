@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine, EngineSandbox } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
@@ -28,6 +29,8 @@ export interface Reconciled {
   /** Records whose sandbox is gone. */
   missing: number
 }
+
+const PAUSE_SETTLED_MS = 300
 
 /**
  * Brings records and engine back to agreement, by a full list: at start, after a gap in the events, and every so often.
@@ -91,12 +94,19 @@ export async function settle(parts: ReconcileParts, id: string, { signal }: Call
   const record = registry.find(id)
   if (record === undefined || record.ref === null || record.status === 'creating') return
   if (!isVisible(record) && record.status !== 'ready') return
-  const now = await inspected(engine, { id, ref: record.ref }, { signal })
+  const look = () => inspected(engine, { id, ref: record.ref ?? '' }, { signal })
+  let now = await look()
   if (record.status === 'ready') {
     if (now?.status !== 'running') discard(parts, record, 'pool')
     return
   }
   if (!differs(record, now)) return
+  if (isPausedOrRunning(record) && isPausedOrRunning(now)) {
+    // Docker hears of a pause and of its end from below, a moment late: after a quick resume it can call the sandbox paused again.
+    await sleep(PAUSE_SETTLED_MS, undefined, { signal })
+    now = await look()
+    if (!differs(record, now)) return
+  }
   const { status, reason } = now === undefined ? { status: 'failed' as const, reason: REMOVED_OUTSIDE } : statusOf(now)
   log.warn({ sandbox: id, was: record.status, status, reason }, 'the engine says otherwise, record corrected')
   registry.update(id, { status, reason, stopping: false })
@@ -104,6 +114,10 @@ export async function settle(parts: ReconcileParts, id: string, { signal }: Call
   else if (status !== 'running') {
     live.end(id, new SandboxError('SANDBOX_STATE_CONFLICT', `the sandbox is not running any more: ${reason ?? status}`))
   }
+}
+
+function isPausedOrRunning(what: { status: string } | undefined): boolean {
+  return what?.status === 'paused' || what?.status === 'running'
 }
 
 /** undefined: the engine has it no more. */

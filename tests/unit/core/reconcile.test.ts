@@ -20,10 +20,13 @@ function world({
   records = [],
   there,
   listed = there,
+  late = [],
 }: {
   records?: SandboxRecord[]
   there: EngineSandbox[]
   listed?: EngineSandbox[]
+  /** What the engine says first when it is asked for one. */
+  late?: EngineSandbox[]
 }) {
   const held = new Map(there.map((sandbox) => [sandbox.id, sandbox]))
   const engine = {
@@ -31,7 +34,7 @@ function world({
     inspect: async (id: string) => {
       const found = held.get(id)
       if (!found) throw new SandboxError('SANDBOX_NOT_FOUND', 'gone')
-      return found
+      return late.shift() ?? found
     },
     remove: async (id: string) => void held.delete(id),
     stop: async (id: string) => void held.set(id, { ...(held.get(id) as EngineSandbox), status: 'stopped' }),
@@ -155,6 +158,22 @@ test('what the engine has no more is failed and says why; what it stopped is sto
     status: 'stopped',
     reason: expect.stringContaining('out of memory'),
   })
+})
+
+test('a pause from outside is seen; one that the engine tells of late, when it is over, is not', async () => {
+  const frozen = record()
+  const { run, registry } = world({ records: [frozen], there: [onEngine(frozen, 'paused')] })
+  await run(false)
+  expect(registry.require(frozen.id).status).toBe('paused')
+  const resumed = record()
+  const after = world({
+    records: [resumed],
+    there: [onEngine(resumed)],
+    listed: [onEngine(resumed, 'paused')],
+    late: [onEngine(resumed, 'paused')],
+  })
+  await after.run(false)
+  expect(after.registry.require(resumed.id).status).toBe('running')
 })
 
 test('a stop that was cut off is finished', async () => {
