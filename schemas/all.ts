@@ -79,6 +79,18 @@ import {
 } from './template.ts'
 import { MountedVolume, VolumeCreate, VolumeDeleted, VolumeInfo, VolumeList, VolumeMount } from './volume.ts'
 import { WatchEvent } from './watch.ts'
+import {
+  WebhookCreate,
+  WebhookCreated,
+  WebhookDeleted,
+  WebhookDelivery,
+  WebhookDeliveryList,
+  WebhookInfo,
+  WebhookList,
+  WebhookSecret,
+  WebhookSecretRequest,
+  WebhookUpdate,
+} from './webhook.ts'
 
 /** Every schema with an `$id`, each after those it refers to. The root app adds them in this order. */
 export const allSchemas = [
@@ -107,6 +119,16 @@ export const allSchemas = [
   VolumeInfo,
   VolumeList,
   VolumeDeleted,
+  WebhookCreate,
+  WebhookUpdate,
+  WebhookInfo,
+  WebhookCreated,
+  WebhookList,
+  WebhookDeleted,
+  WebhookSecretRequest,
+  WebhookSecret,
+  WebhookDelivery,
+  WebhookDeliveryList,
   PoolUpdate,
   PoolInfo,
   PoolList,

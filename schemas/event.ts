@@ -19,11 +19,13 @@ const EVENT_TYPES = {
   'template.built': 'sandboxes of it are made of the new image from now on; `data.template`, `data.build_id`',
   'template.failed': 'a build of it has failed; `data.reason`, `data.step`',
   'template.deleted': 'its name leads to nothing of it any more',
+  'webhook.disabled':
+    'its receiver did not take an event for about a day, or answered 410; `data.webhook_id`, `data.url`, `data.reason`',
 } as const
 
 type EventType = keyof typeof EVENT_TYPES
 
-const types = Object.keys(EVENT_TYPES) as [EventType, ...EventType[]]
+export const eventTypes = Object.keys(EVENT_TYPES) as [EventType, ...EventType[]]
 
 const meanings = Object.entries(EVENT_TYPES)
   .map(([type, meaning]) => `\`${type}\`: ${meaning}`)
@@ -32,7 +34,7 @@ const meanings = Object.entries(EVENT_TYPES)
 export const Event = Type.Object(
   {
     event_id: Type.Integer({ description: 'Grows with each event, not always by one; `after` continues from it.' }),
-    type: StringEnum(types, { description: `${meanings}.` }),
+    type: StringEnum(eventTypes, { description: `${meanings}.` }),
     sandbox_id: Nullable(SandboxId, { description: 'The sandbox it is about; null where it is about none alone.' }),
     created_at: Timestamp('When it happened.'),
     data: Type.Unsafe<Record<string, unknown>>({
@@ -102,8 +104,8 @@ export const EventQuery = Type.Object(
       Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most events of a page, as JSON.' }),
     ),
     type: Type.Optional(
-      Type.Array(StringEnum(types, { description: 'A type.' }), {
-        maxItems: types.length,
+      Type.Array(StringEnum(eventTypes, { description: 'A type.' }), {
+        maxItems: eventTypes.length,
         description: 'Only events of this type; repeat it for more.',
       }),
     ),

@@ -152,6 +152,11 @@ export const Settings = Type.Object({
     minimum: 100,
     description: 'How many of the latest events are kept for GET /events.',
   }),
+  WEBHOOK_NETWORKS: Type.String({
+    default: '',
+    description:
+      'Networks (comma separated, as 10.1.0.0/16) that webhooks may reach although they are not on the public internet, also without TLS.',
+  }),
   START_TIMEOUT: Type.Integer({
     default: 60,
     minimum: 1,

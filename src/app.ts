@@ -52,6 +52,7 @@ import { type BuildRoutesOptions, buildRoutes } from './routes/template-builds.t
 import { type TemplateRoutesOptions, templateRoutes } from './routes/templates.ts'
 import { tunnelRoutes } from './routes/tunnel.ts'
 import { type VolumeRoutesOptions, volumeRoutes } from './routes/volumes.ts'
+import { type WebhookRoutesOptions, webhookRoutes } from './routes/webhooks.ts'
 
 /** What the routes call. The core's classes fit; tests of the edge pass small ones. */
 export interface Deps {
@@ -81,6 +82,7 @@ export interface Deps {
   snapshots: SnapshotRoutesOptions['snapshots']
   fork: ForkRoutesOptions['fork']
   changes: ChangesRoutesOptions['changes']
+  webhooks: WebhookRoutesOptions['webhooks']
   health: HealthRoutesOptions['health']
   /** None: nothing is logged. */
   logger?: FastifyBaseLogger
@@ -100,7 +102,7 @@ const INFO = {
     { name: 'files', description: "A sandbox's files." },
     { name: 'processes', description: 'What runs in a sandbox.' },
     { name: 'ports', description: 'Servers that run in a sandbox.' },
-    { name: 'events', description: 'What happens to sandboxes.' },
+    { name: 'events', description: 'What happens to sandboxes, and who is told.' },
     { name: 'pools', description: 'Sandboxes that wait ready.' },
     { name: 'volumes', description: 'Files that outlive sandboxes.' },
     { name: 'server', description: 'The server itself.' },
@@ -144,6 +146,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
     await api.register(sandboxRoutes, { sandboxes: deps.sandboxes })
     await api.register(eventRoutes, { events: deps.events, memory, endless, heartbeatMs })
     await api.register(volumeRoutes, { volumes: deps.volumes })
+    await api.register(webhookRoutes, { webhooks: deps.webhooks })
     await api.register(poolRoutes, { pools: deps.pools })
     await api.register(actionRoutes, { sandboxes: deps.sandboxes })
     await api.register(snapshotRoutes, { snapshots: deps.snapshots })

@@ -3,6 +3,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Value } from '@sinclair/typebox/value'
 import { Settings } from '../schemas/settings.ts'
+import { networksOf } from './lib/networks.ts'
 
 /** The settings with units in their names, paths resolved and lists split. */
 export interface Config {
@@ -52,6 +53,8 @@ export interface Config {
   pool: { size: number; idleMs: number }
   /** How many of the latest events stay, at least. */
   eventsKept: number
+  /** Beside the public internet. */
+  webhookNetworks: string[]
   builds: {
     atOnce: number
     queued: number
@@ -127,6 +130,8 @@ function checkRelations(settings: Settings, given: Partial<Record<SettingName, s
     if (!/^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$/i.test(host))
       throw notPossible('ALLOWED_HOSTS', given.ALLOWED_HOSTS, `"${host}" is no host name; leave scheme and port out`)
   }
+  const fault = networkFault(split(settings.WEBHOOK_NETWORKS))
+  if (fault !== null) throw notPossible('WEBHOOK_NETWORKS', given.WEBHOOK_NETWORKS, fault)
   for (const origin of split(settings.ALLOWED_ORIGINS)) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
       throw notPossible(
@@ -134,6 +139,15 @@ function checkRelations(settings: Settings, given: Partial<Record<SettingName, s
         given.ALLOWED_ORIGINS,
         `"${origin}" is no origin; write it as https://console.example`,
       )
+  }
+}
+
+function networkFault(networks: string[]): string | null {
+  try {
+    networksOf(networks)
+    return null
+  } catch (error) {
+    return (error as RangeError).message
   }
 }
 
@@ -224,6 +238,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
     },
     pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000 },
     eventsKept: settings.EVENTS_KEPT,
+    webhookNetworks: split(settings.WEBHOOK_NETWORKS),
     builds: {
       atOnce: settings.MAX_BUILDS,
       queued: settings.MAX_QUEUED_BUILDS,

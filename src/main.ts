@@ -12,6 +12,7 @@ import type { Engine, EngineInfo } from './engine/types.ts'
 import { SandboxError } from './errors.ts'
 import { createLogger } from './http/logger.ts'
 import { deadline } from './lib/deadline.ts'
+import { Outbound } from './outbound/outbound.ts'
 import { writeBackup } from './store/backup.ts'
 import { BackupSocket } from './store/backup-socket.ts'
 import { instanceSecret } from './store/secret.ts'
@@ -35,11 +36,13 @@ async function start(config: Config): Promise<void> {
   const info = await engine.open({ signal })
   for (const warning of info.warnings) logger.warn({ engine: info.name }, warning)
 
+  const outbound = new Outbound({ allowedNetworks: config.webhookNetworks })
   const core = createCore({
     config: enforceable(config, info),
     fingerprint: info.fingerprint,
     engine,
     store,
+    outbound,
     log: logger,
   })
   const reconciled = await core.open({ signal })
@@ -66,6 +69,7 @@ async function start(config: Config): Promise<void> {
     await backups.close()
     await app.close()
     await core.close(config.shutdownGraceMs)
+    outbound.close()
     await engine.close()
     store.close()
   }

@@ -51,6 +51,8 @@ import { Templates } from './templates/templates.ts'
 import { Volumes } from './volumes/volumes.ts'
 import { Wake } from './wake.ts'
 import { Watch } from './watch.ts'
+import type { Outbound } from './webhooks/webhook.ts'
+import { Webhooks } from './webhooks/webhooks.ts'
 
 export interface CoreOptions {
   config: Pick<Config, 'builds' | 'defaults' | 'limits' | 'pool' | 'eventsKept' | 'startTimeoutMs' | 'stopGraceMs'>
@@ -58,6 +60,8 @@ export interface CoreOptions {
   fingerprint: string
   engine: Engine
   store: Store
+  /** For webhooks. */
+  outbound: Outbound
   log: Log
   clock?: Clock
 }
@@ -72,6 +76,7 @@ export interface Core {
   templates: Templates
   builds: Builds
   events: Events
+  webhooks: Webhooks
   commands: Commands
   code: Code
   contexts: Contexts
@@ -97,7 +102,15 @@ export interface Core {
 }
 
 /** Wires the domain's parts together. Owns neither engine nor store. */
-export function createCore({ config, fingerprint, engine, store, log, clock = systemClock }: CoreOptions): Core {
+export function createCore({
+  config,
+  fingerprint,
+  engine,
+  store,
+  outbound,
+  log,
+  clock = systemClock,
+}: CoreOptions): Core {
   const rules = config
   const locks = new KeyedLock()
   const journal = new Journal({ table: store.events, clock, kept: config.eventsKept })
@@ -194,6 +207,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     log,
     most,
   })
+  const webhooks = new Webhooks({ store, journal, outbound, clock, log })
   const watch = new Watch({
     ...reconciled,
     async sweep({ signal }) {
@@ -209,6 +223,7 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
     builds,
     volumes,
     events: new Events({ journal, registry }),
+    webhooks,
     batches,
     runs: new Runs({ sandboxes, batches }),
     commands,
@@ -238,12 +253,14 @@ export function createCore({ config, fingerprint, engine, store, log, clock = sy
       activity.open((err) => log.error({ err }, 'could not write activity times, trying again'))
       expiry.open()
       pools.open()
+      webhooks.open()
       takeOver({ registry, live, keepAlive, log })
       sweep.open()
       return { ...done, adoptedVolumes }
     },
     async close(withinMs) {
       expiry.close()
+      await webhooks.close()
       await builds.close()
       await layerImages.close()
       await pools.close()

@@ -87,12 +87,17 @@ export class Registry {
     return true
   }
 
-  /** Changes some members; undefined when the sandbox is not there any more. Durable when it returns. */
+  /**
+   * Changes some members; undefined when the sandbox is not there any more. Durable when it returns. A delete is final: the status of
+   * one that is being deleted stays, whatever was under way before finds out now.
+   */
   update(id: string, change: Partial<Omit<SandboxRecord, 'id' | 'name'>>): SandboxRecord | undefined {
     const record = this.#records.get(id)
     if (!record) return undefined
-    this.#persist(record, { ...record, ...change })
-    Object.assign(record, change)
+    const { status, deletedBy } = record
+    const made = { ...change, ...(status === 'deleting' && { status, deletedBy }) }
+    this.#persist(record, { ...record, ...made })
+    Object.assign(record, made)
     if (record.status === 'deleting' && record.name !== null) this.#forgetName(record)
     this.#tell(id)
     return record

@@ -15,6 +15,7 @@ const SPECIAL: Partial<Record<ErrorCode, (value: string) => string>> = {
   PROCESS_NOT_FOUND: () => 'Process not found',
   TEMPLATE_NOT_FOUND: () => 'no template has such a name; GET /templates lists those there are',
   BUILD_NOT_FOUND: () => 'no build has such an id',
+  WEBHOOK_NOT_FOUND: () => 'no webhook of that id; GET /webhooks lists those there are',
   CONTEXT_NOT_FOUND: () => 'Context not found',
   UNSUPPORTED_ACTION: (value) => `Unsupported action: ${value.slice(0, MAX_SHOWN_CHARACTERS)}`,
 }

@@ -17,6 +17,11 @@ export function newSandboxId(): string {
   return id
 }
 
+/** `wh_` and 20 characters of [a-z0-9]. */
+export function newWebhookId(): string {
+  return `wh_${newSandboxId()}`
+}
+
 /** `p` and 20 hexadecimal digits. From Node's store of random bytes: asking the kernel for each is a good part of a short command. */
 export function newProcessId(): string {
   return `p${randomUUID().replaceAll('-', '').slice(0, 20)}`

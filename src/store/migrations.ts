@@ -48,6 +48,19 @@ const STEPS = [
      body TEXT NOT NULL,
      changes TEXT
    ) STRICT;`,
+  `CREATE TABLE webhooks (
+     id TEXT PRIMARY KEY,
+     position INTEGER NOT NULL,
+     attempts INTEGER NOT NULL,
+     next_at INTEGER,
+     body TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE deliveries (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     webhook_id TEXT NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX deliveries_of_webhook ON deliveries (webhook_id, seq);`,
 ]
 
 export const NEWEST_VERSION = STEPS.length

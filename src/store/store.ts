@@ -9,6 +9,7 @@ import { type SandboxTable, sandboxTable } from './sandboxes.ts'
 import { type SnapshotTable, snapshotTable } from './snapshots.ts'
 import { type TemplateTables, templateTables } from './templates.ts'
 import { type VolumeTable, volumeTable } from './volumes.ts'
+import { type WebhookTable, webhookTable } from './webhooks.ts'
 
 /** What is durable: one member a table. Every write that returns is on disk, alone or with its transaction. */
 export interface Store {
@@ -18,6 +19,7 @@ export interface Store {
   keys: KeyTable
   volumes: VolumeTable
   events: EventTable
+  webhooks: WebhookTable
   meta: MetaTable
   /** What there was when it was opened. */
   found: Found
@@ -39,6 +41,7 @@ export function openStore(dataDir: string): Store {
     keys: keyTable(db),
     volumes: volumeTable(db),
     events: eventTable(db),
+    webhooks: webhookTable(db),
     meta: metaTable(db),
     found,
     copyTo: (file) => db.copyTo(file),

@@ -110,7 +110,7 @@ test('a reader goes on where it was, by its query or as a browser does, also ove
 test('what is not kept any more is told as a gap', async () => {
   const { sandbox_id: id } = await live.api.create()
   const { next } = await page('/events?limit=1000')
-  for (let n = 0; n < 1200; n++) await live.api.action(id, 'set_timeout', { timeout: 100 + (n % 2) })
+  for (let n = 0; n < 150; n++) await live.api.action(id, 'set_timeout', { timeout: 100 + (n % 2) })
   const late = await page(`/events?after=${next}`)
   expect(late.gap).toBe(true)
   expect(late.events.length).toBeGreaterThan(0)

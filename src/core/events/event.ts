@@ -14,6 +14,7 @@ export type EventType =
   | 'template.built'
   | 'template.failed'
   | 'template.deleted'
+  | 'webhook.disabled'
 
 /** What is told beside the type: whatever a reader needs to act without asking. No environment, no metadata's values. */
 export type EventData = Record<string, string | number | boolean | null | string[]>

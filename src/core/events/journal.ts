@@ -5,7 +5,7 @@ import type { Event, EventData, EventPage, EventQuery, EventType, NewEvent } fro
 
 /** Read from the table at a time by one who follows, so that a slow reader holds nothing else. */
 const PAGE = 100
-/** Pruned only now and then: each time costs a write. */
+/** Pruned only now and then: each time costs a write. A tenth of what is kept, at most this. */
 const PRUNE_EVERY = 1000
 
 /** What has happened, in order and durable. Whoever writes an event in a transaction writes it with what it tells, or not at all. */
@@ -27,7 +27,7 @@ export class Journal {
   append({ type, sandboxId, data }: NewEvent): void {
     const seq = this.#table.append({ at: this.#clock.now(), sandboxId, type, body: JSON.stringify(data) })
     if (--this.#untilPrune < 0) {
-      this.#untilPrune = PRUNE_EVERY
+      this.#untilPrune = Math.min(PRUNE_EVERY, Math.floor(this.#kept / 10))
       this.#table.prune(seq - this.#kept)
     }
     this.#tell()
@@ -38,6 +38,11 @@ export class Journal {
     return this.#table.bounds().latest
   }
 
+  /** The number of the first one that is kept; one more than the last where none is. */
+  get oldest(): number {
+    return this.#table.bounds().oldest
+  }
+
   /** At most `limit` events. */
   page({ after = 0, ...filter }: EventQuery, limit: number): EventPage {
     const { oldest, latest } = this.#table.bounds()
@@ -46,11 +51,14 @@ export class Journal {
     return { events, next, gap: after > 0 && after < oldest - 1 }
   }
 
-  /** Those from there on as they happen, until the signal aborts or `onEvent` gives false. A gap is told before what comes after it. */
+  /**
+   * Those from there on as they happen, until the signal aborts or `onEvent` gives false. A gap is told before what comes after it.
+   * `onRead`: all up to this number was told, or is not asked for.
+   */
   async follow(
     query: EventQuery,
     onEvent: (event: Event | 'gap') => boolean | Promise<boolean>,
-    { signal }: CallOptions,
+    { signal, onRead }: CallOptions & { onRead?: (upTo: number) => void },
   ): Promise<void> {
     let after = query.after ?? this.latest
     for (;;) {
@@ -61,6 +69,7 @@ export class Journal {
         if (gap && !(await onEvent('gap'))) return
         for (const event of events) if (!(await onEvent(event))) return
         after = next
+        onRead?.(next)
         if (events.length < PAGE) await more.promise
       } finally {
         more.forget()

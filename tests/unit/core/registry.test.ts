@@ -24,6 +24,15 @@ describe('durability', () => {
     expect(restarted().all()).toEqual([])
   })
 
+  test('what was under way when it was deleted does not bring it back', () => {
+    const one = record()
+    const { registry, restarted } = registryOf(one)
+    registry.update(one.id, { status: 'deleting', deletedBy: 'request' })
+    registry.update(one.id, { status: 'paused', deletedBy: 'timeout', ref: 'known by now' })
+    for (const each of [registry, restarted()])
+      expect(each.find(one.id)).toMatchObject({ status: 'deleting', deletedBy: 'request', ref: 'known by now' })
+  })
+
   test('activity times survive, newer than the rest of the record', () => {
     const one = record()
     const { registry, restarted } = registryOf(one)

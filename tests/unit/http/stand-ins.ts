@@ -166,6 +166,10 @@ function noTemplate(): never {
   throw new SandboxError('TEMPLATE_NOT_FOUND', 'no template of that name')
 }
 
+function noWebhook(): never {
+  throw new SandboxError('WEBHOOK_NOT_FOUND', 'no webhook of that id')
+}
+
 /** Answers everything for the sandbox `ID`; `changes` replaces parts. */
 export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
   return {
@@ -221,6 +225,16 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       readLog: () => [],
       follow: async () => noTemplate(),
       remove: async () => noTemplate(),
+    },
+    webhooks: {
+      list: () => [],
+      get: noWebhook,
+      create: async () => noWebhook(),
+      change: async () => noWebhook(),
+      replaceSecret: async () => noWebhook(),
+      remove: async () => noWebhook(),
+      deliveries: noWebhook,
+      test: async () => noWebhook(),
     },
     events: { page: () => ({ events: [], next: 0, gap: false }), follow: async () => {} },
     commands: { run: async () => COMMAND, follow: async () => COMMAND, ...commands },
