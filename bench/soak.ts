@@ -22,6 +22,8 @@ interface Series {
 }
 
 const SAMPLE_MS = 5000
+/** Deletes are answered before the engine has done them, and those with a timeout have it left. */
+const SETTLE_MS = 120_000
 /** The beginning is not counted: caches fill, and the heap finds its size. */
 const WARM_UP = 1 / 3
 const MIB = 1024 * 1024
@@ -84,5 +86,9 @@ export async function soak(
   }
   if (load.failed > 0) beyond.push(`${load.failed} operations failed: ${load.firstFailure}`)
   await client.remove(old)
+  for (let waited = 0; waited < SETTLE_MS && (await docker.ofInstance(server.instance)).length > 0; waited += 500)
+    await sleep(500)
+  const left = (await docker.ofInstance(server.instance)).length
+  if (left > 0) beyond.push(`${left} containers are left`)
   return beyond
 }
