@@ -1,4 +1,6 @@
-import { describeSnapshots } from '../support/behaviour/snapshots.ts'
+import { describeSnapshotRequests, describeSnapshots } from '../support/behaviour/snapshots.ts'
 import { useServer } from '../support/live.ts'
 
-describeSnapshots(useServer({ engine: 'local' }))
+const live = useServer({ engine: 'local' })
+describeSnapshots(live)
+describeSnapshotRequests(live)

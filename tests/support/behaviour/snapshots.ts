@@ -5,17 +5,9 @@ import { unique } from '../api.ts'
 import type { Live } from '../live.ts'
 import { waitFor } from '../wait-for.ts'
 
-type Changes = Static<typeof FileChanges>
-
 /** Snapshots, forks and what changed, on every engine. */
 export function describeSnapshots(live: Live): void {
-  const snapshot = (id: string, body?: object) =>
-    live.api.json<SnapshotInfo>('POST', `/sandboxes/${id}/snapshots`, body)
-  const fork = async (id: string, body?: object) =>
-    (await live.api.json<Static<typeof SandboxForks>>('POST', `/sandboxes/${id}/fork`, body)).sandboxes
-  const changes = (id: string, query = '') => live.api.json<Changes>('GET', `/sandboxes/${id}/changes${query}`)
-  const list = (query = '') => live.api.json<Static<typeof SnapshotList>>('GET', `/snapshots${query}`)
-  const remove = (key: string) => live.api.json('DELETE', `/snapshots/${key}`)
+  const { snapshot, fork, changes, list, remove } = callsOf(live)
 
   test('a snapshot has what was acknowledged before it, and nothing of later; it outlives its sandbox', async () => {
     const name = unique('kept')
@@ -136,69 +128,6 @@ export function describeSnapshots(live: Live): void {
     for (const one of [id, a, b, third?.sandbox_id ?? '']) await live.api.delete(one)
   })
 
-  test('a fork that can not be made whole is not made at all', async () => {
-    const { sandbox_id: id } = await live.api.create()
-    const before = (await live.api.list()).sandboxes.length
-    const refused = (body: object) => live.api.refused('POST', `/sandboxes/${id}/fork`, body)
-    expect(await refused({ count: 2, name: 'x' })).toMatchObject({ code: 'INVALID_REQUEST' })
-    expect(await refused({ resources: { memory_mb: 16_000_000 } })).toMatchObject({ status: 422 })
-    expect(await refused({ count: 0 })).toMatchObject({ status: 422 })
-    expect(await refused({ template: 'local' })).toMatchObject({ status: 422 })
-    expect((await live.api.list()).sandboxes).toHaveLength(before)
-    await live.api.delete(id)
-  })
-
-  test('snapshots are listed by what they are, in pages', async () => {
-    const [first, second] = [await live.api.create(), await live.api.create()]
-    const taken: string[] = []
-    for (const [sandbox, metadata] of [
-      [first, { n: '1' }],
-      [first, { n: '2' }],
-      [second, { n: '2' }],
-    ] as const)
-      taken.push((await snapshot(sandbox.sandbox_id, { metadata })).snapshot_id)
-    const ids = async (query: string) => (await list(query)).snapshots.map(({ snapshot_id }) => snapshot_id)
-    expect(await ids('')).toEqual(taken)
-    expect(await ids(`?sandbox_id=${first.sandbox_id}`)).toEqual(taken.slice(0, 2))
-    expect(await ids('?metadata=n=2')).toEqual(taken.slice(1))
-    expect(await ids('?status=lost')).toEqual([])
-    expect(await ids('?name=nobody')).toEqual([])
-    const page = await list('?limit=2')
-    expect(page.snapshots).toHaveLength(2)
-    expect(await ids(`?limit=2&cursor=${page.next_cursor}`)).toEqual(taken.slice(2))
-    for (const query of ['?name=', '?status=x', '?limit=0', '?cursor=', '?x=1', '?sandbox_id=x'])
-      expect(await live.api.refused('GET', `/snapshots${query}`)).toMatchObject({ status: 422 })
-    for (const id of taken) await remove(id)
-    for (const { sandbox_id } of [first, second]) await live.api.delete(sandbox_id)
-  })
-
-  test('what is no snapshot, or not possible, is said', async () => {
-    const { sandbox_id: id } = await live.api.create()
-    const no = await live.api.refused('POST', '/sandboxes', { snapshot: 'nobody' })
-    expect(no).toMatchObject({ status: 404, code: 'SNAPSHOT_NOT_FOUND' })
-    for (const key of ['nobody', 'NO', '..%2f..', '%00'])
-      expect((await live.api.refused('GET', `/snapshots/${key}`)).status).toBe(404)
-    const { snapshot_id } = await snapshot(id)
-    const both = await live.api.refused('POST', '/sandboxes', { snapshot: snapshot_id, template: 'x' })
-    expect(both).toMatchObject({ code: 'INVALID_REQUEST' })
-    for (const name of ['Not A Name', '', 'x'.repeat(64), '../x'])
-      expect(await live.api.refused('POST', `/sandboxes/${id}/snapshots`, { name })).toMatchObject({ status: 422 })
-    const gone = 'a'.repeat(20)
-    for (const [method, path] of [
-      ['POST', 'snapshots'],
-      ['POST', 'fork'],
-      ['GET', 'changes'],
-    ] as const)
-      expect(await live.api.refused(method, `/sandboxes/${gone}/${path}`)).toMatchObject({ code: 'SANDBOX_NOT_FOUND' })
-    const other = await live.api.create()
-    for (const query of [`since=${snapshot_id}`, 'cursor=nonsense'])
-      expect(await live.api.refused('GET', `/sandboxes/${other.sandbox_id}/changes?${query}`)).toMatchObject({
-        code: 'INVALID_REQUEST',
-      })
-    await remove(snapshot_id)
-    for (const one of [id, other.sandbox_id]) await live.api.delete(one)
-  })
-
   test('a client that leaves while a snapshot or a fork is made leaves nothing behind', async () => {
     const { sandbox_id: id } = await live.api.create()
     for (const path of ['snapshots', 'fork']) {
@@ -261,4 +190,84 @@ export function describeSnapshots(live: Live): void {
     await remove(snapshot_id)
     await live.api.delete(id)
   })
+}
+
+/** What no engine has a part in. */
+export function describeSnapshotRequests(live: Live): void {
+  const { snapshot, list, remove } = callsOf(live)
+
+  test('a fork that can not be made whole is not made at all', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    const before = (await live.api.list()).sandboxes.length
+    const refused = (body: object) => live.api.refused('POST', `/sandboxes/${id}/fork`, body)
+    expect(await refused({ count: 2, name: 'x' })).toMatchObject({ code: 'INVALID_REQUEST' })
+    expect(await refused({ resources: { memory_mb: 16_000_000 } })).toMatchObject({ status: 422 })
+    expect(await refused({ count: 0 })).toMatchObject({ status: 422 })
+    expect(await refused({ template: 'local' })).toMatchObject({ status: 422 })
+    expect((await live.api.list()).sandboxes).toHaveLength(before)
+    await live.api.delete(id)
+  })
+
+  test('snapshots are listed by what they are, in pages', async () => {
+    const [first, second] = [await live.api.create(), await live.api.create()]
+    const taken: string[] = []
+    for (const [sandbox, metadata] of [
+      [first, { n: '1' }],
+      [first, { n: '2' }],
+      [second, { n: '2' }],
+    ] as const)
+      taken.push((await snapshot(sandbox.sandbox_id, { metadata })).snapshot_id)
+    const ids = async (query: string) => (await list(query)).snapshots.map(({ snapshot_id }) => snapshot_id)
+    expect(await ids('')).toEqual(taken)
+    expect(await ids(`?sandbox_id=${first.sandbox_id}`)).toEqual(taken.slice(0, 2))
+    expect(await ids('?metadata=n=2')).toEqual(taken.slice(1))
+    expect(await ids('?status=lost')).toEqual([])
+    expect(await ids('?name=nobody')).toEqual([])
+    const page = await list('?limit=2')
+    expect(page.snapshots).toHaveLength(2)
+    expect(await ids(`?limit=2&cursor=${page.next_cursor}`)).toEqual(taken.slice(2))
+    for (const query of ['?name=', '?status=x', '?limit=0', '?cursor=', '?x=1', '?sandbox_id=x'])
+      expect(await live.api.refused('GET', `/snapshots${query}`)).toMatchObject({ status: 422 })
+    for (const id of taken) await remove(id)
+    for (const { sandbox_id } of [first, second]) await live.api.delete(sandbox_id)
+  })
+
+  test('what is no snapshot, or not possible, is said', async () => {
+    const { sandbox_id: id } = await live.api.create()
+    const no = await live.api.refused('POST', '/sandboxes', { snapshot: 'nobody' })
+    expect(no).toMatchObject({ status: 404, code: 'SNAPSHOT_NOT_FOUND' })
+    for (const key of ['nobody', 'NO', '..%2f..', '%00'])
+      expect((await live.api.refused('GET', `/snapshots/${key}`)).status).toBe(404)
+    const { snapshot_id } = await snapshot(id)
+    const both = await live.api.refused('POST', '/sandboxes', { snapshot: snapshot_id, template: 'x' })
+    expect(both).toMatchObject({ code: 'INVALID_REQUEST' })
+    for (const name of ['Not A Name', '', 'x'.repeat(64), '../x'])
+      expect(await live.api.refused('POST', `/sandboxes/${id}/snapshots`, { name })).toMatchObject({ status: 422 })
+    const gone = 'a'.repeat(20)
+    for (const [method, path] of [
+      ['POST', 'snapshots'],
+      ['POST', 'fork'],
+      ['GET', 'changes'],
+    ] as const)
+      expect(await live.api.refused(method, `/sandboxes/${gone}/${path}`)).toMatchObject({ code: 'SANDBOX_NOT_FOUND' })
+    const other = await live.api.create()
+    for (const query of [`since=${snapshot_id}`, 'cursor=nonsense'])
+      expect(await live.api.refused('GET', `/sandboxes/${other.sandbox_id}/changes?${query}`)).toMatchObject({
+        code: 'INVALID_REQUEST',
+      })
+    await remove(snapshot_id)
+    for (const one of [id, other.sandbox_id]) await live.api.delete(one)
+  })
+}
+
+function callsOf(live: Live) {
+  return {
+    snapshot: (id: string, body?: object) => live.api.json<SnapshotInfo>('POST', `/sandboxes/${id}/snapshots`, body),
+    fork: async (id: string, body?: object) =>
+      (await live.api.json<Static<typeof SandboxForks>>('POST', `/sandboxes/${id}/fork`, body)).sandboxes,
+    changes: (id: string, query = '') =>
+      live.api.json<Static<typeof FileChanges>>('GET', `/sandboxes/${id}/changes${query}`),
+    list: (query = '') => live.api.json<Static<typeof SnapshotList>>('GET', `/snapshots${query}`),
+    remove: (key: string) => live.api.json('DELETE', `/snapshots/${key}`),
+  }
 }
