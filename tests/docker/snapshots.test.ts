@@ -70,7 +70,7 @@ describe('images of snapshots', () => {
 
   test.each([
     ['snapshots', [40, 120]],
-    ['fork', [100, 350]],
+    ['fork', [250]],
   ] as const)('a server that is killed during %s leaves none without an answer', async (path, delaysMs) => {
     const { sandbox_id: id } = await live.api.create()
     await live.api.write(id, 'file', 'kept')

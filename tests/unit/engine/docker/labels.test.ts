@@ -4,7 +4,9 @@ import {
   type Identity,
   isSandboxId,
   LABEL,
+  readImageLabels,
   readLabels,
+  signImageLabels,
   signLabels,
 } from '../../../../src/engine/docker/labels.ts'
 
@@ -31,6 +33,16 @@ test.for(Object.values(LABEL))('labels are not ours when %s was changed or left 
 test('bytes moved from one field to its neighbour do not keep the signature', () => {
   const labels = signLabels(secret, { ...identity, instance: 'ab', record: 'c' })
   expect(readLabels(secret, { ...labels, [LABEL.instance]: 'a', [LABEL.record]: 'bc' })).toBeNull()
+})
+
+test('labels of an image and of a container are never taken for one another', () => {
+  const image = { kind: 'snapshot' as const, id: identity.id, instance: 'test', record: 'x', user: null }
+  expect(readImageLabels(secret, signImageLabels(secret, image))).toEqual(image)
+  expect(readLabels(secret, signImageLabels(secret, image))).toBeNull()
+  expect(readImageLabels(secret, signLabels(secret, identity))).toBeNull()
+  expect(readImageLabels(secret, { ...signImageLabels(secret, image), [LABEL.kind]: 'image:template' })).toBeNull()
+  // Every key is there: nothing of the container that it is made of stays.
+  expect(Object.keys(signImageLabels(secret, image)).sort()).toEqual(Object.keys(signLabels(secret, identity)).sort())
 })
 
 test('labels signed with another secret are not ours', () => {
