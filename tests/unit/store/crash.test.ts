@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { folder, open } from './data-folder.ts'
 
 test('a process that is killed while it writes leaves a whole database with all that it had said', {
@@ -9,13 +9,14 @@ test('a process that is killed while it writes leaves a whole database with all 
 }, async () => {
   const dataDir = folder()
   const said = new Set<string>()
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 4; round++) {
     const args = [
       '--disable-warning=ExperimentalWarning',
       fileURLToPath(new URL('./writer.ts', import.meta.url)),
       dataDir,
     ]
     const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void writer.kill('SIGKILL'))
     const closed = once(writer, 'close')
     let text = ''
     const enough = 20 + Math.floor(Math.random() * 600)
