@@ -59,6 +59,13 @@ test('what is written in one sandbox is there in another, at once and after the 
   // Also for one that is stopped, whose files are read without its agent.
   await live.api.action(other, 'stop')
   expect(await live.api.read(other, '/srv/shared/file')).toBe('kept\n')
+  expect(
+    await live.api.refused('POST', `/sandboxes/${other}/filesystem`, {
+      action: 'write',
+      path: '/srv/shared/a',
+      content: '',
+    }),
+  ).toMatchObject({ code: 'PATH_REFUSED', detail: expect.stringContaining('is a volume') })
   expect((await live.api.refused('DELETE', `/volumes/${name}`)).code).toBe('VOLUME_IN_USE')
   await live.api.delete(other)
   // At once, while the containers are still being removed.

@@ -3,6 +3,7 @@ import { SandboxError } from '../../errors.ts'
 import type { CallOptions } from '../types.ts'
 import { engineCall, engineText, statusOf } from './calls.ts'
 import type { Context } from './context.ts'
+import { isDataVolume } from './volumes.ts'
 
 /**
  * `GET /containers/{id}/archive`. `callMs` bounds the wait for the first byte; after that the caller's signal ends the
@@ -83,6 +84,12 @@ async function requireDisk(
   ]
   const mount = mounted.find((point) => path === point || path.startsWith(`${point}/`))
   if (mount === undefined) return
+  // What shares it may run: the engine's root writes nowhere that a sandbox can change under it.
+  if (Mounts.some(({ Destination, Name }) => Destination === mount && isDataVolume(Name)))
+    throw new SandboxError(
+      'PATH_REFUSED',
+      `${mount} is a volume, which is written to by sandboxes that run; start it first`,
+    )
   throw new SandboxError(
     'PATH_REFUSED',
     `${mount} is no part of the sandbox's disk: what is written there while it is stopped would be lost; start it first`,

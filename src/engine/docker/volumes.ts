@@ -11,6 +11,12 @@ import { ensureImage } from './scratch-image.ts'
 /** Random ids: a sandbox sees the name in its table of mounts. */
 const PREFIX = 'k2-data-'
 const FOLDER = '/data'
+
+/** By its name only: what we mount is signed. */
+export function isDataVolume(name: string | undefined): boolean {
+  return name?.startsWith(PREFIX) === true
+}
+
 const ORDINARY_ID = 1000
 
 /**
