@@ -29,6 +29,16 @@ export class RawDocker {
     return (await this.#docker.listImages({ filters: { reference: [image] } })).length > 0
   }
 
+  /** An image of its files; paused meanwhile. Its id. */
+  async commit(container: Docker.Container): Promise<string> {
+    const { Id } = (await container.commit({ pause: true })) as { Id: string }
+    return Id
+  }
+
+  async removeImage(image: string): Promise<void> {
+    await this.#docker.getImage(image).remove({ force: true })
+  }
+
   /** exec create + start, all output read. */
   async exec(container: Docker.Container, argv: string[]): Promise<void> {
     const exec = await container.exec({ Cmd: argv, AttachStdout: true, AttachStderr: true })

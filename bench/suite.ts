@@ -5,6 +5,7 @@ import { life } from './life.ts'
 import { type Measured, measure, measureWithin, percentile } from './measure.ts'
 import type { RawDocker } from './raw-docker.ts'
 import { type BenchServer, residentBytes } from './server.ts'
+import { snapshots } from './snapshots.ts'
 
 /** How much of everything: `quick` is for a look, `full` for figures that are quoted. */
 export interface Extent {
@@ -39,6 +40,8 @@ export async function runSuite(bench: Bench, extent: Extent, show: (row: Row) =>
   await creates(bench, extent, add)
   await firstAnswers(bench, extent, add)
   await life(bench, extent, () => settled(bench), add)
+  await snapshots(bench, extent, add)
+  await settled(bench)
   // Before the large files, which leave the server with memory it does not need.
   await lists(bench, extent, startBytes, add)
   await calls(bench, extent, add)
