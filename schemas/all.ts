@@ -3,6 +3,7 @@ import { Bytes, FileForm } from './bytes.ts'
 import { CodeExecution, ExecutionError, ExecutionResponse, LogLine, Logs, Result } from './code.ts'
 import { CommandExecution, CommandResponse } from './command.ts'
 import { Context, ContextCreate, ContextDeleted, ContextList } from './context.ts'
+import { EgressAllowed, EgressDecision, EgressList, EgressRule, EgressState } from './egress.ts'
 import { Event, EventMessage, EventPage } from './event.ts'
 import { Usage } from './execution.ts'
 import {
@@ -103,6 +104,11 @@ export const allSchemas = [
   ResourcesRequest,
   VolumeMount,
   MountedVolume,
+  EgressRule,
+  EgressList,
+  EgressAllowed,
+  EgressDecision,
+  EgressState,
   SandboxCreate,
   Resources,
   SandboxOrigin,

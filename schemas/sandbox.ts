@@ -1,4 +1,5 @@
 import { cwd, envs, metadata, SandboxId, Timestamp, user } from './common.ts'
+import { EgressList } from './egress.ts'
 import { Nullable, NullableRef, Ref, type Static, StringEnum, Type } from './typebox.ts'
 import { MountedVolume, VolumeMount } from './volume.ts'
 
@@ -106,9 +107,11 @@ export const SandboxCreate = Type.Object(
     ),
     network: Type.Optional(
       StringEnum(['internet', 'none'], {
-        description: '`internet`: outgoing connections; `none`: loopback only. Default `internet`.',
+        description:
+          '`internet`: outgoing connections; `none`: loopback only. Default `internet`, with `egress` `none`.',
       }),
     ),
+    egress: Type.Optional(Ref(EgressList)),
     on_timeout: Type.Optional(onTimeout('Default `delete`.')),
     auto_resume: Type.Optional(autoResume('Default false.')),
     max_lifetime: Type.Optional(

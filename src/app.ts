@@ -28,6 +28,7 @@ import { type ChangesRoutesOptions, changesRoutes } from './routes/changes.ts'
 import { type CodeRoutesOptions, codeRoutes } from './routes/code.ts'
 import { type CommandRoutesOptions, commandRoutes } from './routes/command.ts'
 import { type ContextRoutesOptions, contextRoutes } from './routes/contexts.ts'
+import { type EgressRoutesOptions, egressRoutes } from './routes/egress.ts'
 import { type EventRoutesOptions, eventRoutes } from './routes/events.ts'
 import { type FileContentRoutesOptions, fileContentRoutes } from './routes/file-content.ts'
 import { type FileTreeRoutesOptions, fileTreeRoutes } from './routes/file-tree.ts'
@@ -74,6 +75,7 @@ export interface Deps {
   templates: TemplateRoutesOptions['templates'] & BuildRoutesOptions['templates']
   builds: BuildRoutesOptions['builds']
   ports: PortRoutesOptions['ports'] & PortProxyRoutesOptions['ports']
+  egress: EgressRoutesOptions['egress']
   pools: PoolRoutesOptions['pools']
   volumes: VolumeRoutesOptions['volumes']
   batches: BatchRoutesOptions['batches']
@@ -179,6 +181,7 @@ export async function buildApp(deps: Deps): Promise<TypedApp> {
       heartbeatMs,
       stalledMs,
     })
+    await api.register(egressRoutes, { egress: deps.egress })
     await api.register(portRoutes, { ports: deps.ports, previews })
     await api.register(portProxyRoutes, { ports: deps.ports, endless, stalledMs })
     const templates = {

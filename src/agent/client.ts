@@ -301,6 +301,10 @@ export class AgentClient {
     return tunnel.openTunnel(this.#session, port, options)
   }
 
+  acceptEgress(port: number, options: CallOptions = {}): Promise<Duplex> {
+    return tunnel.acceptEgress(this.#session, port, options)
+  }
+
   listPorts(options: CallOptions = {}): Promise<ListeningPort[]> {
     return tunnel.listPorts(this.#session, options)
   }

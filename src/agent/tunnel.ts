@@ -14,6 +14,16 @@ export async function openTunnel(session: AgentSession, port: number, { signal }
   return new Tunnel(call, up)
 }
 
+/**
+ * Resolves when a program in the sandbox has connected to the way out, which the first call opens at this port of its loopback;
+ * however long that takes. PORT_NOT_OPEN where something else has the port.
+ */
+export async function acceptEgress(session: AgentSession, port: number, { signal }: CallOptions): Promise<Duplex> {
+  const up = new PassThrough({ highWaterMark: 256 * 1024 })
+  const { call } = await session.open('POST', `/v1/egress/accept?port=${port}`, { signal, timeoutMs: null, body: up })
+  return new Tunnel(call, up)
+}
+
 /** One answer for each address that is listened on, by port. */
 export function listPorts(session: AgentSession, { signal }: CallOptions): Promise<ListeningPort[]> {
   return requestJson(session, 'GET', '/v1/ports', { signal }, (value) => readPorts(value).ports)

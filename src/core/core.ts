@@ -11,6 +11,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { Code } from './code.ts'
 import { Commands } from './commands.ts'
 import { Contexts } from './contexts.ts'
+import { Egress } from './egress/egress.ts'
 import { Events } from './events/events.ts'
 import { Journal } from './events/journal.ts'
 import { Executions } from './executions.ts'
@@ -88,6 +89,7 @@ export interface Core {
   processes: Processes
   processOutput: ProcessOutput
   ports: Ports
+  egress: Egress
   snapshots: Snapshots
   fork: Fork
   changes: Changes
@@ -236,6 +238,7 @@ export function createCore({
     archives: new Archives({ access, stopped, rules }),
     processes: new Processes({ registry, live, wake, keepAlive }),
     processOutput: new ProcessOutput({ live, wake }),
+    egress: new Egress({ registry, live, clock, log }),
     ports: new Ports({ registry, live, wake }),
     snapshots: takes,
     fork: new Fork({ registry, snapshots, takes, sandboxes, rules }),

@@ -20,6 +20,8 @@ interface Entry extends LiveSandbox {
 export class LiveSandboxes {
   readonly #engine: Engine
   readonly #entries = new Map<string, Entry>()
+  /** Told each time the agent of a sandbox was reached. */
+  onReached: ((record: SandboxRecord) => void) | null = null
 
   constructor({ engine }: { engine: Engine }) {
     this.#engine = engine
@@ -34,7 +36,9 @@ export class LiveSandboxes {
   async client(record: SandboxRecord, { signal }: CallOptions = {}): Promise<AgentClient> {
     const { link, gone } = this.of(record)
     gone.throwIfAborted()
-    return link.client({ signal: signal ? AbortSignal.any([signal, gone]) : gone })
+    const client = await link.client({ signal: signal ? AbortSignal.any([signal, gone]) : gone })
+    this.onReached?.(record)
+    return client
   }
 
   /** The agent's client where the link stands, without opening it; null where it does not. */

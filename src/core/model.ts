@@ -2,10 +2,12 @@
  * The domain's own types: what routes (and later other facades) hand to the core and get back.
  * Times are milliseconds, sizes bytes unless the name says otherwise; `null` means "none".
  */
+
 import type { Readable } from 'node:stream'
 import type { TerminalSize } from '../agent/types.ts'
 import type { Network, Resources } from '../engine/types.ts'
 import type { MemoryLease } from '../lib/memory-budget.ts'
+import type { EgressRule } from './egress/rules.ts'
 import type { AskedMount, MountRecord } from './volumes/volume.ts'
 
 export interface CallOptions {
@@ -37,6 +39,8 @@ export interface CreateSandbox {
   user?: string | undefined
   resources?: Partial<Resources> | undefined
   network?: Network | undefined
+  /** With network `none`, or none named. */
+  egress?: EgressRule[] | undefined
   onTimeout?: OnTimeout | undefined
   autoResume?: boolean | undefined
   /** 0: no end but the server's own. */

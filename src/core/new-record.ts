@@ -2,6 +2,7 @@ import type { Config } from '../config.ts'
 import type { Resources, Template } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import { newSandboxId } from '../lib/ids.ts'
+import { checkRules } from './egress/rules.ts'
 import type { CreateSandbox } from './model.ts'
 import type { SandboxRecord } from './record.ts'
 
@@ -36,7 +37,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     metadata: request.metadata ?? {},
     resources: resourcesWithin(request.resources ?? {}, rules),
     changingTo: null,
-    network: request.network ?? 'internet',
+    ...reach(request),
     startup: null,
     volumes: [],
     timeoutSeconds: timeoutWithin(request.timeoutSeconds, rules),
@@ -50,6 +51,18 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     createdAt: now,
     lastActiveAt: now,
   }
+}
+
+/** An allow-list is for a sandbox that has no network. */
+function reach({ network, egress }: CreateSandbox): Pick<SandboxRecord, 'network' | 'egress'> {
+  if (egress === undefined) return { network: network ?? 'internet', egress: null }
+  checkRules(egress, ['body', 'egress', 'allow'])
+  if (network !== undefined && network !== 'none')
+    throw new SandboxError(
+      'INVALID_REQUEST',
+      'egress is for network "none", which it gives a way out; leave network out',
+    )
+  return { network: 'none', egress }
 }
 
 /** Absent or 0 is the default. VALIDATION_FAILED above the server's limit. */

@@ -1,4 +1,5 @@
 import type { EngineCreated, EngineRef, Network, Resources, Template } from '../engine/types.ts'
+import type { EgressRule } from './egress/rules.ts'
 import type { OnTimeout, Origin, Sandbox, SandboxStatus } from './model.ts'
 import type { Startup } from './templates/model.ts'
 import type { MountRecord } from './volumes/volume.ts'
@@ -58,6 +59,8 @@ export interface SandboxRecord {
   /** Limits that the engine was asked to set and may not have yet: a crash came in between. null: none. */
   changingTo: Resources | null
   network: Network
+  /** What its programs may reach though it has no network; null: nothing, and no way out is opened. Its headers are secrets. */
+  egress: EgressRule[] | null
   /** What runs from each of its starts on; null: nothing does. */
   startup: Startup | null
   /** Those that it was made with. */
@@ -85,6 +88,7 @@ export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed'
 
 /** Of a record that an earlier version wrote, what it had no members for. */
 const ABSENT_BEFORE = {
+  egress: null,
   imageId: null,
   volumes: [] as MountRecord[],
   snapshotId: null,
@@ -125,6 +129,7 @@ export function fromLabel(
     | 'status'
     | 'reason'
     | 'stopping'
+    | 'egress'
     | 'pausing'
     | 'changingTo'
     | 'startup'

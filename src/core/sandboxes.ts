@@ -110,6 +110,7 @@ export class Sandboxes {
     room()
     const warm = record.origin ? null : await this.#parts.pools.claim(record, template, { signal, room, bind })
     if (warm) {
+      this.#parts.live.onReached?.(warm)
       for (const language of ahead) void this.#parts.contexts.prestart(warm, language)
       return this.#view(warm)
     }

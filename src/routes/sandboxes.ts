@@ -24,6 +24,7 @@ import { clientGone } from '../http/client-gone.ts'
 import { idempotencyOf } from '../http/idempotency-key.ts'
 import { operation } from '../http/operation.ts'
 import { validationFailed } from '../http/validation-error.ts'
+import { toRules } from './egress.ts'
 import { ID, SANDBOX } from './examples.ts'
 import { toMounts } from './mounts.ts'
 import { toResources } from './resources.ts'
@@ -95,6 +96,7 @@ export function toCreate(body: SandboxCreate): CreateSandbox {
     user: body.user,
     resources: toResources(body.resources ?? {}),
     network: body.network,
+    egress: body.egress && toRules(body.egress),
     volumes: toMounts(body.volumes),
     onTimeout: body.on_timeout,
     autoResume: body.auto_resume,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { describeCode } from '../support/behaviour/code.ts'
 import { describeCommands } from '../support/behaviour/commands.ts'
+import { describeEgress } from '../support/behaviour/egress.ts'
 import { describeFileTree } from '../support/behaviour/file-tree.ts'
 import { describeFiles } from '../support/behaviour/files.ts'
 import { describeLifecycle } from '../support/behaviour/lifecycle.ts'
@@ -28,5 +29,6 @@ describe.each(LINKS)('over the %s link', (link) => {
   describe('file tree', () => describeFileTree(live))
   describe('processes', () => describeProcesses(live))
   describe('terminals', () => describeTerminals(live))
+  describe('egress', () => describeEgress(live))
   describe('ports', () => describePorts(live, 3000))
 })

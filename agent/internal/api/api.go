@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"k2sandbox.dev/agent/internal/egress"
 	"k2sandbox.dev/agent/internal/fault"
 	"k2sandbox.dev/agent/internal/files"
 	"k2sandbox.dev/agent/internal/identity"
@@ -27,6 +28,7 @@ type server struct {
 	table     *proc.Table
 	contexts  *kernel.Table
 	tunnels   tunnel.Slots
+	door      *egress.Door
 	version   string
 	bootID    string
 	startedAt time.Time
@@ -38,7 +40,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func New(table *proc.Table, version string) http.Handler {
 	var boot [16]byte
 	_, _ = rand.Read(boot[:]) // never fails (crypto/rand)
-	s := &server{table, kernel.NewTable(table), tunnel.NewSlots(), version, hex.EncodeToString(boot[:]), time.Now()}
+	s := &server{table, kernel.NewTable(table), tunnel.NewSlots(), &egress.Door{}, version, hex.EncodeToString(boot[:]), time.Now()}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
 		"GET /v1/info":                     s.info,
@@ -63,6 +65,7 @@ func New(table *proc.Table, version string) http.Handler {
 		"POST /v1/contexts/{id}/run":       s.startRun,
 		"GET /v1/ports":                    s.listPorts,
 		"POST /v1/tunnel":                  s.tunnel,
+		"POST /v1/egress/accept":           s.acceptEgress,
 		"GET /v1/files/stat":               s.statFile,
 		"GET /v1/files/list":               s.listFiles,
 		"GET /v1/files/content":            s.readFile,

@@ -22,7 +22,7 @@ export function differences(waiting: SandboxRecord, pooled: Pooled, wanted: Sand
   return {
     place,
     resources: cpus !== asked.cpus || memoryMb !== asked.memoryMb || pids !== asked.pids,
-    contexts: pooled.prestarted.length > 0 && (place || Object.keys(wanted.envs).length > 0),
+    contexts: pooled.prestarted.length > 0 && (place || wanted.egress !== null || Object.keys(wanted.envs).length > 0),
   }
 }
 

@@ -116,7 +116,7 @@ export function withDefaults(request: CreateSandbox, defaults: TemplateDefaults)
     ...request,
     cwd: request.cwd ?? defaults.cwd,
     user: request.user ?? defaults.user,
-    network: request.network ?? defaults.network,
+    network: request.network ?? (request.egress ? 'none' : defaults.network),
     timeoutSeconds: request.timeoutSeconds ?? defaults.timeoutSeconds,
     onTimeout: request.onTimeout ?? defaults.onTimeout,
     autoResume: request.autoResume ?? defaults.autoResume,

@@ -1,6 +1,8 @@
 /** Small stand-ins for the core, so that tests of the HTTP edge can see what reaches it and choose what it answers. */
+
 import { Readable } from 'node:stream'
 import { buildApp, type Deps } from '../../../src/app.ts'
+import type { EgressView } from '../../../src/core/egress/egress.ts'
 import type {
   CodeContext,
   CodeResult,
@@ -157,6 +159,12 @@ const VOLUME: Volume = {
   usedBy: [],
 }
 
+const WAY_OUT: EgressView = {
+  port: 20_000,
+  allow: [{ host: 'a.example', cidr: null, ports: [443], headers: { authorization: 'secret' }, tls: false }],
+  decisions: [],
+}
+
 export type Changes = Partial<Omit<Deps, 'commands' | 'code'>> & {
   commands?: Partial<Deps['commands']>
   code?: Partial<Deps['code']>
@@ -186,6 +194,10 @@ export function standIns({ commands, code, ...changes }: Changes = {}): Deps {
       restart: async (id) => onlyKnown(id),
       setTimeout: (id, timeoutSeconds) => ({ ...onlyKnown(id), timeoutSeconds }),
       remove: (id) => void onlyKnown(id),
+    },
+    egress: {
+      view: (id) => ({ ...WAY_OUT, allow: [onlyKnown(id)].flatMap(() => WAY_OUT.allow) }),
+      change: (id, allow) => ({ ...WAY_OUT, allow: [onlyKnown(id)].flatMap(() => allow) }),
     },
     pools: {
       list: () => [],
