@@ -19,6 +19,13 @@ const EVENT_TYPES = {
   'template.built': 'sandboxes of it are made of the new image from now on; `data.template`, `data.build_id`',
   'template.failed': 'a build of it has failed; `data.reason`, `data.step`',
   'template.deleted': 'its name leads to nothing of it any more',
+  'snapshot.created':
+    'something can be made of it; `data.snapshot_id`, `data.name`, `data.from`: the sandbox that it is of',
+  'snapshot.lost': 'the engine has it no more, nothing can be made of it; `data.snapshot_id`, `data.name`',
+  'snapshot.deleted': 'it is gone; `data.snapshot_id`, `data.name`',
+  'volume.created': 'sandboxes can have it; `data.volume`: its name',
+  'volume.lost': 'the engine has it no more, its files are lost; `data.volume`',
+  'volume.deleted': 'it is gone; `data.volume`',
   'webhook.disabled':
     'its receiver did not take an event for about a day, or answered 410; `data.webhook_id`, `data.url`, `data.reason`',
 } as const

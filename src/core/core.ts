@@ -119,7 +119,7 @@ export function createCore({
   const registry = new Registry({ store, journal })
   const live = new LiveSandboxes({ engine })
   const activity = new Activity({ registry, clock })
-  const snapshots = new SnapshotRegistry(store)
+  const snapshots = new SnapshotRegistry({ store, journal })
   const images = new SnapshotImages({ engine, registry, snapshots, clock, log })
   const onRemoved = (): void => {
     images.retry()
@@ -153,7 +153,7 @@ export function createCore({
   })
   const idempotency = new Idempotency({ store, clock })
   const { volumes: mostVolumes } = rules.limits
-  const volumes = new Volumes({ engine, registry, table: store.volumes, clock, log, mostVolumes })
+  const volumes = new Volumes({ engine, registry, store, journal, clock, log, mostVolumes })
   const sweep = new Sweep({ engine, volumes, clock, log })
   const sandboxes = new Sandboxes({
     ...life,

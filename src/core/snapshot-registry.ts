@@ -1,16 +1,25 @@
 import { SandboxError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import type { Journal } from './events/journal.ts'
+import { snapshotEvent } from './events/kept-events.ts'
 import type { SnapshotFilter } from './model.ts'
 import { hasPairs, pageOf } from './pages.ts'
 import type { SnapshotRecord } from './snapshot-record.ts'
 
 /** Every snapshot, in memory and in the store: durable first, visible then, as `Registry` of sandboxes. */
 export class SnapshotRegistry {
+  readonly #store: Pick<Store, 'snapshots' | 'transaction'>
   readonly #table: Store['snapshots']
+  readonly #journal: Pick<Journal, 'append'>
   readonly #records = new Map<string, SnapshotRecord>()
   readonly #holds = new Map<string, number>()
 
-  constructor(store: Pick<Store, 'snapshots'>) {
+  constructor({
+    store,
+    journal,
+  }: { store: Pick<Store, 'snapshots' | 'transaction'>; journal: Pick<Journal, 'append'> }) {
+    this.#store = store
+    this.#journal = journal
     this.#table = store.snapshots
     for (const body of this.#table.all()) {
       const record = JSON.parse(body) as SnapshotRecord
@@ -57,7 +66,7 @@ export class SnapshotRegistry {
   /** NAME_TAKEN. Durable when it returns. */
   add(record: SnapshotRecord): void {
     if (record.name !== null) this.requireFreeName(record.name)
-    this.#save(record)
+    this.#save(null, record)
     this.#records.set(record.id, record)
   }
 
@@ -65,7 +74,7 @@ export class SnapshotRegistry {
   update(id: string, change: Partial<Omit<SnapshotRecord, 'id' | 'name'>>): void {
     const record = this.#records.get(id)
     if (!record) return
-    this.#save({ ...record, ...change })
+    this.#save(record.status, { ...record, ...change })
     Object.assign(record, change)
   }
 
@@ -107,8 +116,13 @@ export class SnapshotRegistry {
     return this.#holds.has(id)
   }
 
-  #save(record: SnapshotRecord): void {
-    this.#table.save({ id: record.id, body: JSON.stringify(record) })
+  /** With the event that tells of it. */
+  #save(was: SnapshotRecord['status'] | null, record: SnapshotRecord): void {
+    const event = snapshotEvent(was, record)
+    this.#store.transaction(() => {
+      this.#table.save({ id: record.id, body: JSON.stringify(record) })
+      if (event) this.#journal.append(event)
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { EventPage } from '../../schemas/event.ts'
 import { containerOf } from '../support/engine.ts'
 import { LINKS, useEngine, useServer } from '../support/live.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -6,6 +7,12 @@ import { waitFor } from '../support/wait-for.ts'
 describe.each(LINKS)('over the %s link', (link) => {
   const live = useServer({ link })
   const { docker } = useEngine()
+
+  const told = async (id: string) =>
+    (await live.api.json<EventPage>('GET', `/sandboxes/${id}/events`)).events.map(({ type, data }) => [
+      type.replace('sandbox.', ''),
+      data.reason ?? data.by ?? null,
+    ])
 
   /** A sandbox in which a command runs, and what that command's caller will be told. */
   async function busySandbox() {
@@ -43,6 +50,11 @@ describe.each(LINKS)('over the %s link', (link) => {
       expect(await live.api.refused('POST', `/sandboxes/${id}/filesystem`, file)).toMatchObject(removed)
     expect((await live.api.get(id)).reason).toBe(box.reason)
     expect(await live.api.delete(id)).toMatchObject({ status: 'deleted' })
+    expect(await told(id)).toEqual([
+      ['created', null],
+      ['failed', box.reason],
+      ['deleted', 'request'],
+    ])
   })
 
   test('a container that is killed under a running command ends it at once; the sandbox is stopped, says why, and starts again', async () => {
@@ -61,6 +73,12 @@ describe.each(LINKS)('over the %s link', (link) => {
     expect(await live.api.action(id, 'start')).toMatchObject({ status: 'running', reason: null })
     expect(await live.api.output(id, 'cat kept')).toBe('kept')
     await live.api.delete(id)
+    expect(await told(id)).toEqual([
+      ['created', null],
+      ['stopped', box.reason],
+      ['started', null],
+      ['deleted', 'request'],
+    ])
   })
 
   test('a container that is started again from outside is a running sandbox again', async () => {

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { EventPage } from '../../schemas/event.ts'
 import type { SandboxCreate } from '../../schemas/sandbox.ts'
 import type { VolumeCreate, VolumeInfo, VolumeList } from '../../schemas/volume.ts'
 import { unique } from '../support/api.ts'
@@ -189,6 +190,10 @@ test('a volume that somebody removed from the engine is missing, and is not made
   await live.server.kill()
   await live.server.startAgain()
   expect(await look(name)).toMatchObject({ status: 'missing' })
+  await live.api.json('DELETE', `/volumes/${name}`)
+  const { events } = await live.api.json<EventPage>('GET', '/events?limit=1000')
+  const told = events.filter(({ data }) => data.volume === name).map(({ type }) => type)
+  expect(told).toEqual(['volume.created', 'volume.lost', 'volume.deleted'])
   expect(await onEngine()).toEqual([])
 })
 

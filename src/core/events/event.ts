@@ -14,6 +14,12 @@ export type EventType =
   | 'template.built'
   | 'template.failed'
   | 'template.deleted'
+  | 'snapshot.created'
+  | 'snapshot.lost'
+  | 'snapshot.deleted'
+  | 'volume.created'
+  | 'volume.lost'
+  | 'volume.deleted'
   | 'webhook.disabled'
 
 /** What is told beside the type: whatever a reader needs to act without asking. No environment, no metadata's values. */

@@ -1,8 +1,10 @@
 import type { Engine } from '../../engine/types.ts'
 import { isSandboxError, SandboxError } from '../../errors.ts'
 import { newSandboxId } from '../../lib/ids.ts'
-import type { VolumeTable } from '../../store/volumes.ts'
+import type { Store } from '../../store/store.ts'
 import type { Clock } from '../clock.ts'
+import type { Journal } from '../events/journal.ts'
+import { volumeEvent } from '../events/kept-events.ts'
 import type { Log } from '../log.ts'
 import type { CallOptions } from '../model.ts'
 import type { Registry } from '../registry.ts'
@@ -20,7 +22,8 @@ import {
 export interface VolumesParts {
   engine: Engine
   registry: Registry
-  table: VolumeTable
+  store: Pick<Store, 'volumes' | 'transaction'>
+  journal: Pick<Journal, 'append'>
   clock: Clock
   log: Log
   mostVolumes: number
@@ -37,13 +40,16 @@ const MEBIBYTE = 1024 * 1024
 export class Volumes {
   readonly #parts: VolumesParts
   readonly #volumes = new Map<string, VolumeRecord>()
+  /** As it was written last. */
+  readonly #statuses = new Map<string, VolumeRecord['status']>()
   #closed = false
 
   constructor(parts: VolumesParts) {
     this.#parts = parts
-    for (const { body } of parts.table.all()) {
+    for (const { body } of parts.store.volumes.all()) {
       const volume = JSON.parse(body) as VolumeRecord
       this.#volumes.set(volume.id, volume)
+      this.#statuses.set(volume.id, volume.status)
     }
   }
 
@@ -201,14 +207,22 @@ export class Volumes {
     throw new SandboxError('VOLUME_NOT_FOUND', `no volume named "${name.slice(0, 63)}"; make it with POST /volumes`)
   }
 
+  /** With the event that tells of it. */
   #save(volume: VolumeRecord): void {
-    this.#parts.table.save({ id: volume.id, body: JSON.stringify(volume) })
+    const { store, journal } = this.#parts
+    const event = volumeEvent(this.#statuses.get(volume.id) ?? null, volume)
+    store.transaction(() => {
+      store.volumes.save({ id: volume.id, body: JSON.stringify(volume) })
+      if (event) journal.append(event)
+    })
     this.#volumes.set(volume.id, volume)
+    this.#statuses.set(volume.id, volume.status)
   }
 
   #forget(id: string): void {
-    this.#parts.table.remove(id)
+    this.#parts.store.volumes.remove(id)
     this.#volumes.delete(id)
+    this.#statuses.delete(id)
   }
 
   #view({ id, ref, status, ...volume }: VolumeRecord): Volume {

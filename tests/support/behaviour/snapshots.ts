@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { EventPage } from '../../../schemas/event.ts'
 import type { FileChanges, SandboxForks, SnapshotInfo, SnapshotList } from '../../../schemas/snapshot.ts'
 import type { Static } from '../../../schemas/typebox.ts'
 import { unique } from '../api.ts'
@@ -58,6 +59,12 @@ export function describeSnapshots(live: Live): void {
     expect(await live.api.refused('POST', '/sandboxes', { snapshot: name })).toMatchObject({
       code: 'SNAPSHOT_NOT_FOUND',
     })
+    const told = await live.api.json<EventPage>('GET', '/events?limit=1000&type=snapshot.created&type=snapshot.deleted')
+    const about = { snapshot_id: taken.snapshot_id, name, from: id }
+    expect(told.events.slice(-2)).toMatchObject([
+      { type: 'snapshot.created', data: about },
+      { type: 'snapshot.deleted', data: about },
+    ])
     // Made of what is deleted: it lives on, also over a restart of it.
     await live.api.action(made.sandbox_id, 'restart')
     expect(await live.api.read(made.sandbox_id, 'file')).toBe('before')
