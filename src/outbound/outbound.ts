@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { type BlockList, isIP, type LookupFunction } from 'node:net'
 import { SandboxError } from '../errors.ts'
 import { isIn, networksOf } from '../lib/networks.ts'
-import { isPublic } from './public-address.ts'
+import { isPublic } from '../lib/public-address.ts'
 import { resolveName } from './resolve-name.ts'
 import { sentenceOf } from './sentence-of.ts'
 

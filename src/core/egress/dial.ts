@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { connect, isIP, type Socket } from 'node:net'
 import { withDeadline } from '../../lib/deadline.ts'
 import { KeyedLock } from '../../lib/keyed-lock.ts'
-import { isPublic } from './addresses.ts'
+import { isPublic } from '../../lib/public-address.ts'
 import { EgressRefused } from './decision.ts'
 import { type EgressRule, type EgressTarget, namesAddress, ruleOfName } from './rules.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { isPublic } from '../../../../src/core/egress/addresses.ts'
 import { type EgressRule, hostOf, namesAddress, ruleOfName } from '../../../../src/core/egress/rules.ts'
 import { plainTarget } from '../../../../src/core/egress/upstream.ts'
+import { isPublic } from '../../../../src/lib/public-address.ts'
 
 const rule = (change: Partial<EgressRule>): EgressRule => ({
   host: null,

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
 import { isIn, networksOf } from '../../../src/lib/networks.ts'
-import { isPublic } from '../../../src/outbound/public-address.ts'
+import { isPublic } from '../../../src/lib/public-address.ts'
 
 test.each(['93.184.216.34', '1.1.1.1', '172.15.0.1', '172.32.0.1', '2606:2800:220:1::1', '2a00:1450:4001::1'])(
   '%s is public',
@@ -21,6 +21,7 @@ test.each([
   '198.18.0.1',
   '224.0.0.1',
   '255.255.255.255',
+  '168.63.129.16',
   '::',
   '::1',
   '::ffff:1.1.1.1',
