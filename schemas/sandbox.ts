@@ -248,6 +248,11 @@ export const SandboxUpdate = Type.Object(
       ),
     ),
     resources: Type.Optional(Ref(ResourcesRequest)),
+    network: Type.Optional(
+      StringEnum(['internet', 'none'], {
+        description: 'At once: with `none` its open connections end. `internet` takes an allow-list (`egress`) away.',
+      }),
+    ),
   },
   {
     $id: 'SandboxUpdate',

@@ -64,6 +64,7 @@ async function reach(
   }
   const ref = how.kind === 'again' ? how.ref : record.ref
   if (ref === null) throw new SandboxError('INTERNAL', 'the engine made a sandbox without a reference')
+  if (record.networkMoved) await engine.setNetwork(record.id, ref, record.network, { signal: bounded })
   await engine.start(record.id, ref, { signal: bounded })
   const client = await live.client(record, { signal: bounded })
   const { uid, gid, cwdAccessible } = await client.prepare(record, { signal: bounded })

@@ -67,6 +67,7 @@ export interface ChangeSandbox {
   /** 0: no end but the server's own. */
   maxLifetimeSeconds?: number | undefined
   resources?: Partial<Resources> | undefined
+  network?: Network | undefined
 }
 
 /** A sandbox as the API shows it. */

@@ -38,6 +38,7 @@ export function newRecord(request: CreateSandbox, template: Template, rules: San
     resources: resourcesWithin(request.resources ?? {}, rules),
     changingTo: null,
     ...reach(request),
+    networkMoved: false,
     startup: null,
     volumes: [],
     timeoutSeconds: timeoutWithin(request.timeoutSeconds, rules),

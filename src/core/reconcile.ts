@@ -3,6 +3,7 @@ import type { Engine, EngineSandbox } from '../engine/types.ts'
 import { SandboxError } from '../errors.ts'
 import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { finishChange } from './change.ts'
+import { settleNetwork } from './change-network.ts'
 import type { Clock } from './clock.ts'
 import { discard } from './discard.ts'
 import type { Journal } from './events/journal.ts'
@@ -63,6 +64,8 @@ export async function reconcile(
     } else if (differs(record, found.get(record.id))) {
       if (!found.has(record.id)) done.missing++
       await locks.run(record.id, () => settle(parts, record.id, { signal }), { signal })
+    } else if (atStart && record.networkMoved && record.status !== 'stopped') {
+      await locks.run(record.id, () => settleNetwork(parts, record, { signal }), { signal })
     } else if (record.changingTo !== null) {
       await locks.run(record.id, () => finishChange(parts, record, { signal }), { signal })
     } else if (record.stopping) {

@@ -59,6 +59,8 @@ export interface SandboxRecord {
   /** Limits that the engine was asked to set and may not have yet: a crash came in between. null: none. */
   changingTo: Resources | null
   network: Network
+  /** It was made with another: said to the engine again before each start, since a crash may have cut the change off. */
+  networkMoved: boolean
   /** What its programs may reach though it has no network; null: nothing, and no way out is opened. Its headers are secrets. */
   egress: EgressRule[] | null
   /** What runs from each of its starts on; null: nothing does. */
@@ -89,6 +91,7 @@ export type DeletedBy = 'request' | 'timeout' | 'max_lifetime' | 'create_failed'
 /** Of a record that an earlier version wrote, what it had no members for. */
 const ABSENT_BEFORE = {
   egress: null,
+  networkMoved: false,
   imageId: null,
   volumes: [] as MountRecord[],
   snapshotId: null,
@@ -130,6 +133,7 @@ export function fromLabel(
     | 'reason'
     | 'stopping'
     | 'egress'
+    | 'networkMoved'
     | 'pausing'
     | 'changingTo'
     | 'startup'

@@ -3,6 +3,7 @@ import type { KeyedLock } from '../lib/keyed-lock.ts'
 import { type Activity, oldAt } from './activity.ts'
 import { type BaseParts, baseOf } from './base.ts'
 import { changeOf, changeResources } from './change.ts'
+import { changeNetwork } from './change-network.ts'
 import { type Contexts, requireStateful } from './contexts.ts'
 import { discard } from './discard.ts'
 import type { Idempotency } from './idempotency.ts'
@@ -191,6 +192,7 @@ export class Sandboxes {
     const { registry, rules } = this.#parts
     return this.#change(id, signal, async (record) => {
       const { resources, ...change } = changeOf(record, request, rules)
+      if (request.network) await changeNetwork(this.#parts, record, request.network)
       if (resources) await changeResources(this.#parts, record, resources, { signal })
       registry.update(id, change)
     })

@@ -194,6 +194,12 @@ export interface Engine {
    */
   update(id: string, ref: EngineRef, resources: Resources, options?: CallOptions): Promise<void>
 
+  /**
+   * Puts a sandbox in any state on another network, at once and for every later start. Idempotent: done again where a crash may
+   * have cut it off. NOT_SUPPORTED_BY_ENGINE as `create`.
+   */
+  setNetwork(id: string, ref: EngineRef, network: Network, options?: CallOptions): Promise<void>
+
   /** Freezes all of its processes; they go on where they were. */
   pause(id: string, ref: EngineRef, options?: CallOptions): Promise<void>
   resume(id: string, ref: EngineRef, options?: CallOptions): Promise<void>

@@ -82,6 +82,7 @@ function toChange(body: SandboxUpdate): ChangeSandbox {
     autoResume: body.auto_resume,
     maxLifetimeSeconds: body.max_lifetime,
     resources: body.resources && toResources(body.resources),
+    network: body.network,
   }
 }
 
@@ -213,6 +214,7 @@ const updateSandbox = operation({
     'INVALID_REQUEST',
     'SANDBOX_NOT_FOUND',
     'SANDBOX_STATE_CONFLICT',
+    'NOT_SUPPORTED_BY_ENGINE',
     'ENGINE_UNAVAILABLE',
     'ENGINE_TIMEOUT',
     'DISK_FULL',

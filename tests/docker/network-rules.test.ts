@@ -16,7 +16,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 def tcp(target):
     try:
-        with socket.create_connection(target, 2) as s: return s.recv(7).decode() or 'reached'
+        with socket.create_connection(target, 1) as s: return s.recv(7).decode() or 'reached'
     except OSError: return 'closed'
 print(*ThreadPoolExecutor(16).map(tcp, ${JSON.stringify(addresses).replaceAll('[', '(').replaceAll(']', ')').replace(/^\(/, '[').replace(/\)$/, ']')}))
 END`
@@ -118,11 +118,30 @@ END`
     expect({ exit_code, stderr }).toMatchObject({ exit_code: 0 })
   })
 
-  test('rules that were removed by hand are what closed it, and are back after a start of the server', async () => {
+  test('is taken away and given back while the sandbox runs, and stays so over starts and a crash', async () => {
+    const there = () => outcomes([[internet, 8000]])
+    expect(await server.api.update(id, { network: 'none' })).toMatchObject({ network: 'none' })
+    expect(await there()).toEqual(['closed'])
+    await server.api.action(id, 'restart')
+    expect(await there()).toEqual(['closed'])
+    // As after a crash between what is written down and what the engine was told.
+    const container = (await containerOf(docker, server.instance, id)).id
+    await docker.getNetwork('none').disconnect({ Container: container, Force: true })
+    await docker.getNetwork(`k2-${server.instance}`).connect({ Container: container })
+    expect(await there()).toEqual(['reached'])
+    // What closes the rest is the rules; those that somebody removed are back with the server.
     execFileSync('build/agent/current/agent', ['network', 'remove', await bridge()])
     expect(await outcomes([[TARGETS.metadata, 8000]])).toEqual(['reached'])
     await server.kill()
     await server.startAgain()
+    expect(await there()).toEqual(['closed'])
+    await server.api.action(id, 'stop')
+    expect(await server.api.update(id, { network: 'internet' })).toMatchObject({
+      network: 'internet',
+      status: 'stopped',
+    })
+    await server.api.action(id, 'start')
+    expect(await there()).toEqual(['reached'])
     expect(await outcomes(forbidden)).toEqual(closed(forbidden))
   })
 

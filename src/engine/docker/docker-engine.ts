@@ -14,6 +14,7 @@ import type {
   FileChange,
   ImageSpec,
   Leftovers,
+  Network,
   Resources,
   SandboxSpec,
   Template,
@@ -37,7 +38,7 @@ import { isSandboxId } from './labels.ts'
 import { countStrangers, LeftoverSweep, removeLeftovers } from './leftovers.ts'
 import { pauseContainer, removeContainer, resumeContainer, stopContainer, updateContainer } from './lifecycle.ts'
 import { socketPathFits } from './link-socket.ts'
-import { networkName } from './network.ts'
+import { moveToNetwork, networkName } from './network.ts'
 import { checkOptions, DEFAULT_TIMEOUTS, type DockerEngineOptions, type LinkKind } from './options.ts'
 import { probeEngine } from './probe.ts'
 import { repairShared } from './repair.ts'
@@ -52,7 +53,7 @@ import { createDataVolume, dataVolumeSizes, listDataVolumes, removeDataVolume, r
 /** What `open` found out and prepared, and every container is made with. */
 type Prepared = Omit<SpecFacts, 'runDir'>
 
-/** How a sandbox's container was made; that never changes. */
+/** How a sandbox's container was made. */
 interface Made {
   link: LinkKind
   /** On our bridge, which must have its rules whenever it starts. */
@@ -192,6 +193,15 @@ class DockerEngine implements Engine {
     return updateContainer(this.#context, id, ref, resources, call)
   }
 
+  async setNetwork(id: string, ref: string, network: Network, call: CallOptions = {}): Promise<void> {
+    const { link } = await this.#madeAs(id, ref, call)
+    if (network === 'internet') await this.#internet.ensure(call)
+    // In between it may be on either.
+    this.#made.set(id, { link, onBridge: true })
+    await moveToNetwork(this.#context, id, ref, network, call)
+    this.#made.set(id, { link, onBridge: network === 'internet' })
+  }
+
   pause(id: string, ref: string, call: CallOptions = {}): Promise<void> {
     return pauseContainer(this.#context, id, ref, call)
   }
@@ -326,8 +336,8 @@ class DockerEngine implements Engine {
     return container
   }
 
-  #asMade({ identity, networkMode }: OwnContainer): Made {
-    return { link: identity.link, onBridge: networkMode === networkName(this.#context.options.instance) }
+  #asMade({ identity, networks }: OwnContainer): Made {
+    return { link: identity.link, onBridge: networks.includes(networkName(this.#context.options.instance)) }
   }
 
   /** Kept with the container: one made under another K2_LINK stays reachable. */

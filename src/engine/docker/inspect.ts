@@ -8,8 +8,8 @@ import { type Identity, LABEL, readLabels } from './labels.ts'
 export interface OwnContainer {
   identity: Identity
   ref: string
-  /** As the engine has it: the name of our bridge, or `none`. */
-  networkMode: string
+  /** Names of the networks that it is on, or was made for. */
+  networks: string[]
   status: EngineStatus
   exitCode: number | null
   outOfMemory: boolean
@@ -51,12 +51,18 @@ export async function inspectWhole(
     container: {
       identity,
       ref: info.Id,
-      networkMode: info.HostConfig.NetworkMode ?? '',
+      networks: networksOf(info.NetworkSettings.Networks, info.HostConfig.NetworkMode),
       status,
       ...ending(info, status),
     },
     info,
   }
+}
+
+/** Where it is on none yet, the one of its creation is the one of its start. */
+function networksOf(joined: object | undefined, madeFor: string | undefined): string[] {
+  const names = Object.keys(joined ?? {})
+  return names.length > 0 || madeFor === undefined ? names : [madeFor]
 }
 
 function ending(
@@ -122,7 +128,7 @@ export async function listContainers(
     found.push({
       identity,
       ref: info.Id,
-      networkMode: info.HostConfig.NetworkMode,
+      networks: networksOf(info.NetworkSettings.Networks, info.HostConfig.NetworkMode),
       status,
       exitCode: null,
       outOfMemory: false,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SandboxError } from '../../errors.ts'
-import type { CallOptions } from '../types.ts'
+import type { CallOptions, Network } from '../types.ts'
 import { engineCall, statusOf } from './calls.ts'
 import type { Context } from './context.ts'
 import { LABEL } from './labels.ts'
@@ -118,4 +118,43 @@ export async function rejoinNetwork(
   )
   await engineCall('network', (abortSignal) => network.connect({ Container: ref, abortSignal } as object), call)
   return true
+}
+
+/** Joins a container in any state to our bridge or to none, and takes it off all else. The bridge must be there, with its rules. */
+export async function moveToNetwork(
+  { docker, options, timeouts }: Context,
+  id: string,
+  ref: string,
+  wanted: Network,
+  { signal }: CallOptions,
+): Promise<void> {
+  const call = { signal, timeoutMs: timeouts.changeMs, name: id }
+  const container = docker.getContainer(ref)
+  const { NetworkSettings } = await engineCall(
+    'container.read',
+    (abortSignal) => container.inspect({ abortSignal } as object),
+    call,
+  )
+  const target = wanted === 'internet' ? networkName(options.instance) : 'none'
+  const joined = Object.keys(NetworkSettings.Networks)
+  for (const name of joined.filter((one) => one !== target)) {
+    const body = { Container: ref, Force: true }
+    try {
+      await engineCall(
+        'network',
+        (abortSignal) => docker.getNetwork(name).disconnect({ ...body, abortSignal } as object),
+        call,
+      )
+    } catch (error) {
+      // The network is gone, and its end of the container with it.
+      if (!(error instanceof SandboxError) || statusOf(error.cause) !== 404) throw error
+    }
+  }
+  // A container without any would be joined to that of its creation by its next start.
+  if (joined.includes(target)) return
+  await engineCall(
+    'network',
+    (abortSignal) => docker.getNetwork(target).connect({ Container: ref, abortSignal } as object),
+    call,
+  )
 }

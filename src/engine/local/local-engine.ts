@@ -18,6 +18,7 @@ import type {
   ImageRef,
   ImageSpec,
   Leftovers,
+  Network,
   Resources,
   SandboxSpec,
   Template,
@@ -154,6 +155,11 @@ class LocalEngine implements Engine {
 
   /** Limits are not enforced here: there is nothing to change. */
   async update(id: string, _ref: EngineRef, _resources: Resources, { signal }: CallOptions = {}): Promise<void> {
+    await this.#locks.run(id, async () => void (await this.#require(id)), { signal })
+  }
+
+  /** Nor is there a network of its own. */
+  async setNetwork(id: string, _ref: EngineRef, _network: Network, { signal }: CallOptions = {}): Promise<void> {
     await this.#locks.run(id, async () => void (await this.#require(id)), { signal })
   }
 

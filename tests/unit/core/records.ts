@@ -28,6 +28,7 @@ export function record(change: Partial<SandboxRecord> = {}): SandboxRecord {
     resources: { cpus: 1, memoryMb: 1024, pids: 512, diskMb: null },
     changingTo: null,
     network: 'internet',
+    networkMoved: false,
     egress: null,
     startup: null,
     volumes: [],
