@@ -15,7 +15,7 @@ const EVENT_TYPES = {
   'sandbox.out_of_memory': 'the kernel killed a process of it that would have used more memory than it may',
   'sandbox.adopted': 'it was found on the engine without a record, as after the loss of the database',
   'sandbox.deleted':
-    'it is gone; `data.by`: `request`, `timeout`, `max_lifetime`; comes once, after all its other events',
+    'it is gone; `data.by`: `request`, `timeout`, `max_lifetime`, `server_restart` (that of a `POST /run` which a crash cut off); comes once, after all its other events',
   'template.built': 'sandboxes of it are made of the new image from now on; `data.template`, `data.build_id`',
   'template.failed': 'a build of it has failed; `data.reason`, `data.step`',
   'template.deleted': 'its name leads to nothing of it any more',

@@ -24,8 +24,9 @@ interface CallOptions {
 
 /** Kept open for the next request. */
 const IDLE_MS = 10_000
-/** Of an answer; what is longer is cut off. */
+/** Of an answer; what is longer, or comes later, is cut off. */
 const ANSWER_BYTES = 64 * 1024
+const BODY_MS = 1000
 const USER_AGENT = 'k2-sandbox-webhooks/1'
 
 /**
@@ -94,8 +95,13 @@ export class Outbound {
         sizeBytes += chunk.length
         if (sizeBytes > ANSWER_BYTES) response.destroy()
       })
+      // The status is the answer: its body may last as it likes, elsewhere.
+      const patience = setTimeout(() => response.destroy(), BODY_MS)
       response.on('error', () => {})
-      response.on('close', () => resolve({ status, retryAfterMs }))
+      response.on('close', () => {
+        clearTimeout(patience)
+        resolve({ status, retryAfterMs })
+      })
     })
     request.end(body)
     return { answer, reused: () => request.reusedSocket }

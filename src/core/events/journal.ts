@@ -46,9 +46,12 @@ export class Journal {
   /** At most `limit` events. */
   page({ after = 0, ...filter }: EventQuery, limit: number): EventPage {
     const { oldest, latest } = this.#table.bounds()
-    const events = this.#table.read({ after, limit, ...filter }).map(toEvent)
-    const next = events.length < limit ? Math.max(after, latest) : (events.at(-1)?.seq ?? after)
-    return { events, next, gap: after > 0 && after < oldest - 1 }
+    // A number that was not given out yet is of a database that was lost: numbers began anew.
+    const lost = after > latest
+    const from = lost ? 0 : after
+    const events = this.#table.read({ after: from, limit, ...filter }).map(toEvent)
+    const next = events.length < limit ? latest : (events.at(-1)?.seq ?? from)
+    return { events, next, gap: lost || (after > 0 && after < oldest - 1) }
   }
 
   /**
