@@ -10,6 +10,7 @@ const TOLD = {
   maxLifetimeSeconds: 'max_lifetime',
   resources: 'resources',
   network: 'network',
+  egress: 'egress',
 } as const satisfies Partial<Record<keyof SandboxRecord, string>>
 
 /** What a change of a sandbox's record means to those who look from outside; null: nothing. `before` null: it is new. */
