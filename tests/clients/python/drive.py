@@ -23,6 +23,7 @@ from generated.models import (
     SandboxCreate,
     SandboxCreateMetadata,
     SandboxList,
+    SandboxCreated,
     SandboxResponse,
 )
 
@@ -35,7 +36,7 @@ def expect_equal(what: str, got: object, wanted: object) -> None:
 def drive(client: Client) -> None:
     metadata = SandboxCreateMetadata.from_dict({"suite": "python"})
     sandbox = create_sandbox.sync(client=client, body=SandboxCreate(metadata=metadata, timeout=120))
-    assert isinstance(sandbox, SandboxResponse), sandbox
+    assert isinstance(sandbox, SandboxCreated), sandbox
     expect_equal("status after create", sandbox.status.value, "running")
     try:
         use_sandbox(client, sandbox.sandbox_id)
