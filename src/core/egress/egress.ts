@@ -11,6 +11,7 @@ import type { Registry } from '../registry.ts'
 import { Decisions, type EgressDecision, EgressRefused } from './decision.ts'
 import { dialAllowed } from './dial.ts'
 import { EgressFront, type EgressSource } from './front.ts'
+import { Pace } from './pace.ts'
 import { checkRules, type EgressRule, type EgressTarget, namesAddress, ruleOfName } from './rules.ts'
 import { cutWhenStalled } from './stalled.ts'
 import { wayOutPort } from './way-out.ts'
@@ -48,6 +49,7 @@ interface Box {
   gone: AbortSignal
   open: Set<Open>
   serving: number
+  pace: Pace
   freed: PromiseWithResolvers<void>
 }
 
@@ -97,7 +99,7 @@ export class Egress {
     if (egress === null || record === undefined) return
     const { gone } = this.#parts.live.of(record)
     if (gone.aborted || this.#boxes.get(id)?.gone === gone) return
-    const box: Box = { id, gone, open: new Set(), serving: 0, freed: Promise.withResolvers() }
+    const box: Box = { id, gone, open: new Set(), serving: 0, pace: new Pace(), freed: Promise.withResolvers() }
     this.#boxes.set(id, box)
     void this.#run(box, record).finally(() => {
       if (this.#boxes.get(id) === box) this.#boxes.delete(id)
@@ -131,6 +133,7 @@ export class Egress {
   async #accept(box: Box, client: AgentClient, signal: AbortSignal): Promise<never> {
     for (;;) {
       while (box.serving >= MOST_OPEN) await box.freed.promise
+      await box.pace.take(signal)
       signal.throwIfAborted()
       const stream = await client.acceptEgress(wayOutPort(box.id), { signal })
       box.serving++
@@ -164,6 +167,8 @@ export class Egress {
     const decided = (outcome: Pick<EgressDecision, 'allowed' | 'reason' | 'address'>) =>
       this.#write(box.id, { at: this.#parts.clock.now(), protocol, ...target, ...outcome })
     try {
+      await box.pace.take(left.signal)
+      left.signal.throwIfAborted()
       const socket = await dialAllowed(rules, target, left.signal)
       const address = socket.remoteAddress ?? ''
       decided({ allowed: true, reason: null, address })
