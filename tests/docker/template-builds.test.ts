@@ -129,6 +129,14 @@ describe('builds of templates', () => {
     expect(await sandbox('upon', 'id -un; cat greeting; echo $GREETING $MORE')).toBe(
       'root\nhello world\nother hello world',
     )
+    const { sandbox_id: id } = await live.api.create({ template: 'upon' })
+    await live.api.json('POST', `/sandboxes/${id}/snapshots`, { name: 'taken' })
+    const copy = await live.api.create({ snapshot: 'taken' })
+    expect(await live.api.output(copy.sandbox_id, 'id -un; pwd; echo $GREETING $MORE')).toBe(
+      'root\n/srv/site\nother hello world',
+    )
+    for (const made of [id, copy.sandbox_id]) await live.api.delete(made)
+    await live.api.json('DELETE', '/snapshots/taken')
   })
 
   test('one that is cancelled ends at once, and others wait for their turn', async () => {
