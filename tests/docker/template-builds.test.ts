@@ -90,7 +90,10 @@ describe('builds of templates', () => {
     expect(await sandbox('cached', 'cat made')).toBe(before.split('\n')[0])
 
     expect(endOf(await templates.rebuilt('cached', { no_cache: true }))).toMatchObject({ cached_steps: 0 })
-    expect(await sandbox('cached', 'cat made')).not.toBe(before.split('\n')[0])
+    const fresh = await sandbox('cached', 'cat made')
+    expect(fresh).not.toBe(before.split('\n')[0])
+    expect(endOf(await templates.rebuilt('cached'))).toMatchObject({ cached_steps: 4 })
+    expect(await sandbox('cached', 'cat made')).toBe(fresh)
   })
 
   test('a build that fails says at which step and what it printed, and the template stays as it was', async () => {

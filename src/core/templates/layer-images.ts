@@ -192,7 +192,9 @@ export class LayerImages {
     const kept = free.filter(({ doomed }) => !doomed).sort((a, b) => b.usedAt - a.usedAt)
     for (const [index, layer] of kept.entries()) {
       left -= layer.ownBytes
-      if (left < 0 || cacheBytes === 0 || index >= MOST_CACHED) layers.save({ ...layer, doomed: true })
+      // A step that was done again, as without the cache, takes the place of the one before.
+      const isOld = layers.withKey(layer.key)?.id !== layer.id
+      if (isOld || left < 0 || cacheBytes === 0 || index >= MOST_CACHED) layers.save({ ...layer, doomed: true })
     }
     return free
       .map(({ id }) => layers.find(id))

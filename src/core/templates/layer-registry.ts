@@ -44,11 +44,9 @@ export class LayerRegistry {
     return this.#records.get(id)?.ref ?? null
   }
 
-  /** One that can be used for a step. */
+  /** The one that can be used for a step: the latest that was made of it. */
   withKey(key: string): LayerRecord | undefined {
-    for (const record of this.#records.values())
-      if (record.key === key && record.ref !== null && !record.doomed) return record
-    return undefined
+    return [...this.#records.values()].findLast((record) => record.key === key && record.ref !== null && !record.doomed)
   }
 
   save(record: LayerRecord): void {
