@@ -25,6 +25,13 @@ export const SnapshotCreate = Type.Object(
       }),
     ),
     metadata: Type.Optional(metadata("The caller's own labels, to find the snapshot by.")),
+    track_changes: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'Keep the list of what had changed, so that `GET /sandboxes/{id}/changes?since=` works with it. It takes the engine as long as two calls of that: seconds where the image has many files.',
+      }),
+    ),
   },
   { $id: 'SnapshotCreate', additionalProperties: false, description: 'What to call it. All of it may be left out.' },
 )
@@ -55,6 +62,9 @@ export const SnapshotInfo = Type.Object(
     size_bytes: Type.Integer({
       description:
         'What it adds on the disk: all that was written in its sandbox and is still there. 0 where that is not known.',
+    }),
+    tracks_changes: Type.Boolean({
+      description: 'It can be told what changed since: it was made with `track_changes`, and there was not too much.',
     }),
     created_at: Timestamp('When it was made.'),
     kept: Type.Array(StringEnum(KEPT), {
@@ -165,7 +175,8 @@ export const ChangesQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: NAME,
-        description: 'Id or name of a snapshot of this sandbox. Absent: since what the sandbox was made of.',
+        description:
+          'Id or name of a snapshot of this sandbox that was made with `track_changes`. Absent: since what the sandbox was made of.',
       }),
     ),
     limit: Type.Optional(

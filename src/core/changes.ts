@@ -23,8 +23,8 @@ export interface ChangesParts {
 
 const ROOT = '0:0'
 const AT_ONCE = 16
-/** The engine gives one file of a stopped sandbox a time, in some 10 ms. */
-const MOST_OPEN = { running: 20_000, stopped: 1000 }
+/** The engine gives one file of a stopped sandbox a time, in up to 100 ms. */
+const MOST_OPEN = { running: 20_000, stopped: 200 }
 /** The kernel's clock for files is that much behind its other one. */
 const TICK_MS = 10
 
@@ -65,7 +65,7 @@ export class Changes {
     if (kept === null)
       throw new SandboxError(
         'INVALID_REQUEST',
-        'of this snapshot it is not known what had changed before it: there was too much, or its record was lost; leave since out',
+        'of this snapshot it is not known what had changed before it; make one with track_changes, or leave since out',
       )
     const { certain, open } = changesSince(unpackChanges(kept), now)
     const running = record.status === 'running'

@@ -33,7 +33,8 @@ export class Fork {
     const fork = await takes.take(id, { temporary: true }, { signal })
     const hold = snapshots.hold(fork.id)
     try {
-      const asked = { ...lifeOf(source), ...definedOf(request) }
+      const wayOut = request.network === undefined && source.egress ? { egress: source.egress } : {}
+      const asked = { ...lifeOf(source), ...wayOut, ...definedOf(request) }
       const made = await Promise.allSettled(
         Array.from({ length: count }, () => sandboxes.create(asked, { signal, fork })),
       )

@@ -109,6 +109,8 @@ export type SnapshotStatus = 'ready' | 'lost'
 
 export interface CreateSnapshot {
   name?: string | undefined
+  /** Keep what had changed, so that it can be told later what changed since. */
+  trackChanges?: boolean | undefined
   metadata?: Record<string, string> | undefined
 }
 
@@ -124,6 +126,8 @@ export interface Snapshot {
   user: string
   resources: Resources
   network: Network
+  /** It can be told what changed since. */
+  tracksChanges: boolean
   /** What it adds to that of which its sandbox was made. 0: not known. */
   sizeBytes: number
   createdAt: number

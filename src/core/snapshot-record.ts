@@ -30,6 +30,8 @@ export interface SnapshotRecord {
   defaults: SnapshotDefaults
   /** What its template has running from each start on. */
   startup: SandboxRecord['startup']
+  /** What had changed in its sandbox is kept. */
+  tracksChanges: boolean
   sizeBytes: number
   /** By the engine's clock, while the sandbox stood still. */
   takenAt: number
@@ -63,6 +65,7 @@ export function fromImageLabel({ record, ref, createdAt: takenAt }: EngineImage)
     status: kept.temporary ? 'deleting' : 'ready',
     metadata: {},
     startup: null,
+    tracksChanges: false,
     ref,
     uncertainUntil: null,
     sizeBytes: 0,
@@ -72,8 +75,22 @@ export function fromImageLabel({ record, ref, createdAt: takenAt }: EngineImage)
 
 /** The view of a record that callers get. */
 export function toSnapshot(record: SnapshotRecord): Snapshot {
-  const { id, name, status, metadata, sandboxId, template, defaults, sizeBytes, createdAt } = record
+  const { id, name, status, metadata, sandboxId, template, defaults, tracksChanges, sizeBytes, createdAt } = record
   if (status !== 'ready' && status !== 'lost') throw new Error(`snapshot ${id} is ${status} and has no view`)
   const { cwd, user, resources, network } = defaults
-  return { id, name, status, metadata, sandboxId, template, cwd, user, resources, network, sizeBytes, createdAt }
+  return {
+    id,
+    name,
+    status,
+    metadata,
+    sandboxId,
+    template,
+    cwd,
+    user,
+    resources,
+    network,
+    tracksChanges,
+    sizeBytes,
+    createdAt,
+  }
 }

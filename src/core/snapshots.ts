@@ -94,15 +94,24 @@ export class Snapshots {
     const record = newSnapshot(sandbox, request, clock.now())
     snapshots.add(record)
     try {
-      const before = await this.#changes(sandboxId, ref)
+      // Only when asked for: Docker 20.10 walks all files of the image for it, which takes seconds.
+      const before = request.trackChanges ? await this.#changes(sandboxId, ref) : null
       // Of one that was found again without its record it is not known.
       const env = Object.keys(sandbox.imageEnv).length > 0 ? sandbox.imageEnv : undefined
       const spec = { kind: 'snapshot' as const, id: record.id, record: toImageLabel(record), env }
       const image = await engine.commit(sandboxId, ref, spec).catch(throwExplained)
       const after = before && (await this.#changes(sandboxId, ref))
-      if (before && after && !record.temporary) snapshots.saveChanges(record.id, packChanges(before, after))
+      const tracksChanges = before !== null && after !== null
+      if (tracksChanges) snapshots.saveChanges(record.id, packChanges(before, after))
       const { addedBytes: sizeBytes, createdAt: takenAt } = image
-      snapshots.update(record.id, { status: 'ready', ref: image.ref, sizeBytes, takenAt, uncertainUntil: null })
+      snapshots.update(record.id, {
+        status: 'ready',
+        ref: image.ref,
+        sizeBytes,
+        takenAt,
+        tracksChanges,
+        uncertainUntil: null,
+      })
       return record
     } catch (error) {
       this.#giveUp(record, error)
@@ -159,6 +168,7 @@ function newSnapshot(
     template,
     defaults: { cwd, user, envs, resources, network },
     startup: sandbox.startup,
+    tracksChanges: false,
     sizeBytes: 0,
     takenAt: 0,
     createdAt: now,

@@ -30,7 +30,7 @@ const listChanges = operation({
   tag: 'snapshots',
   summary: 'List which files have changed',
   description:
-    "How the files of a sandbox differ from those it was made of, or with `since` from a snapshot of it. In every state; it wakes nothing. Mounts are left out, and folders in which something changed are `modified`. Each page looks anew.\n\nWith `since`: what has changed twice is told by the file's times. In a running sandbox that is the time of its last change, which no program can set. In one that is paused or stopped it is the time of its last modification, in whole seconds: what was written in the very second of the snapshot is listed, too, and a change of owner, mode or name alone, or one whose time was set back, is not.",
+    "How the files of a sandbox differ from those it was made of, or with `since` from a snapshot of it. In every state; it wakes nothing. Mounts are left out, and folders in which something changed are `modified`. Each page looks anew, and where the image has many files each look takes the engine seconds: ask for large pages.\n\nWith `since`: what has changed twice is told by the file's times. In a running sandbox that is the time of its last change, which no program can set. In one that is paused or stopped it is the time of its last modification, in whole seconds: what was written in the very second of the snapshot is listed, too, and a change of owner, mode or name alone, or one whose time was set back, is not.",
   params: SandboxParams,
   querystring: ChangesQuery,
   answer: Ref(FileChanges),

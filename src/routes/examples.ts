@@ -35,6 +35,7 @@ export const SNAPSHOT = {
   resources: { cpus: 1, memory_mb: 1024, pids: 512, disk_mb: null },
   network: 'internet',
   size_bytes: 18_874_368,
+  tracks_changes: true,
   created_at: '2026-01-15T09:32:00.000Z',
   kept: ['files'],
   not_kept: ['processes', 'memory', 'mounts'],

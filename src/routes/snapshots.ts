@@ -29,7 +29,7 @@ export interface SnapshotRoutesOptions {
 
 export async function snapshotRoutes(app: TypedApp, { snapshots }: SnapshotRoutesOptions): Promise<void> {
   app.post('/sandboxes/:sandbox_id/snapshots', { schema: createSnapshot }, async ({ params, body }, reply) =>
-    snapshotAnswer(await snapshots.create(params.sandbox_id, body, { signal: clientGone(reply) })),
+    snapshotAnswer(await snapshots.create(params.sandbox_id, toRequest(body), { signal: clientGone(reply) })),
   )
 
   app.get('/snapshots', { schema: listSnapshots }, async ({ query }) => {
@@ -45,6 +45,10 @@ export async function snapshotRoutes(app: TypedApp, { snapshots }: SnapshotRoute
     snapshot_id: snapshots.remove(params.snapshot_id),
     status: 'deleted' as const,
   }))
+}
+
+function toRequest({ name, metadata, track_changes: trackChanges }: SnapshotCreate): CreateSnapshot {
+  return { name, metadata, trackChanges }
 }
 
 const DEFAULT_PAGE = 1000
@@ -72,6 +76,7 @@ function snapshotAnswer(snapshot: Snapshot): SnapshotInfo {
     resources: resourcesAnswer(snapshot.resources),
     network,
     size_bytes: snapshot.sizeBytes,
+    tracks_changes: snapshot.tracksChanges,
     created_at: timestamp(snapshot.createdAt),
     kept: ['files'],
     not_kept: ['processes', 'memory', 'mounts'],
@@ -89,7 +94,10 @@ const createSnapshot = operation({
   params: SandboxParams,
   body: Ref(SnapshotCreate),
   bodyOptional: true,
-  requestExamples: { nameless: {}, named: { name: 'before-upgrade', metadata: { team: 'search' } } },
+  requestExamples: {
+    nameless: {},
+    named: { name: 'before-upgrade', metadata: { team: 'search' }, track_changes: true },
+  },
   answer: Ref(SnapshotInfo),
   answerExamples: { ready: SNAPSHOT },
   errors: [

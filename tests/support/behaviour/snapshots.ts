@@ -29,6 +29,7 @@ export function describeSnapshots(live: Live): void {
       resources: source.resources,
       network: source.network,
       size_bytes: expect.any(Number),
+      tracks_changes: false,
       created_at: expect.any(String),
       kept: ['files'],
       not_kept: ['processes', 'memory', 'mounts'],
@@ -116,6 +117,7 @@ export function describeSnapshots(live: Live): void {
       metadata: { a: '1' },
       timeout: 500,
       envs: { K: 'v' },
+      egress: { allow: [{ host: 'example.com' }] },
     })
     const id = source.sandbox_id
     await live.api.write(id, 'file', 'shared')
@@ -124,6 +126,7 @@ export function describeSnapshots(live: Live): void {
     expect(one).toMatchObject({ ...inherited, origin: { sandbox_id: id, snapshot_id: null } })
     expect(two).toMatchObject(inherited)
     const [a = '', b = ''] = [one?.sandbox_id, two?.sandbox_id]
+    expect(await live.api.json('GET', `/sandboxes/${a}/egress`)).toMatchObject({ allow: [{ host: 'example.com' }] })
     await live.api.write(a, 'file', 'a alone')
     expect(await live.api.output(b, 'cat file; echo " $K $MORE"')).toBe('shared v m')
     expect(await live.api.read(id, 'file')).toBe('shared')
@@ -165,7 +168,8 @@ export function describeSnapshots(live: Live): void {
     )
     const all = ['changed', 'gone', 'same', 'sp ace', 'touched'].map((name) => `added w/${name}`)
     expect(await of('')).toEqual(all)
-    const { snapshot_id } = await snapshot(id)
+    const { snapshot_id, tracks_changes } = await snapshot(id, { track_changes: true })
+    expect(tracks_changes).toBe(true)
     expect(await of(`?since=${snapshot_id}`)).toEqual([])
     // Of the same size, and one with its time set back.
     await live.api.output(
@@ -258,6 +262,8 @@ export function describeSnapshotRequests(live: Live): void {
     ] as const)
       expect(await live.api.refused(method, `/sandboxes/${gone}/${path}`)).toMatchObject({ code: 'SANDBOX_NOT_FOUND' })
     const other = await live.api.create()
+    const untracked = await live.api.refused('GET', `/sandboxes/${id}/changes?since=${snapshot_id}`)
+    expect(untracked).toMatchObject({ code: 'INVALID_REQUEST', detail: expect.stringContaining('track_changes') })
     for (const query of [`since=${snapshot_id}`, 'cursor=nonsense'])
       expect(await live.api.refused('GET', `/sandboxes/${other.sandbox_id}/changes?${query}`)).toMatchObject({
         code: 'INVALID_REQUEST',

@@ -128,6 +128,7 @@ const SNAPSHOT: Snapshot = {
   user: SANDBOX.user,
   resources: SANDBOX.resources,
   network: SANDBOX.network,
+  tracksChanges: false,
   sizeBytes: 1,
   createdAt: 0,
 }
