@@ -88,6 +88,10 @@ describe('what happens to those that wait', () => {
       await live.api.delete(warm.sandbox_id)
     } finally {
       await live.api.send('DELETE', '/pools/moving')
+      // An image that a container still uses would only lose its name.
+      await waitFor('its sandboxes to be gone', async () =>
+        (await waiting()).every(({ Image }) => !Image.includes(tag)),
+      )
       await waitFor('its image to be free', async () => {
         await engine
           .getImage(`${tag}:latest`)
