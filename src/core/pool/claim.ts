@@ -56,11 +56,12 @@ function take(pool: Pool, template: Template, wanted: SandboxRecord): SandboxRec
 }
 
 async function answers({ live }: FillParts, record: SandboxRecord, { signal }: CallOptions): Promise<boolean> {
-  const client = live.connected(record.id)
-  if (client === null) return false
   const limit = AbortSignal.timeout(ANSWER_LIMIT_MS)
+  const bounded = signal ? AbortSignal.any([signal, limit]) : limit
   try {
-    await client.info({ signal: signal ? AbortSignal.any([signal, limit]) : limit })
+    // After a start of the server the link may not stand yet.
+    const client = await live.client(record, { signal: bounded })
+    await client.info({ signal: bounded })
     return true
   } catch {
     return false
