@@ -160,6 +160,7 @@ export class Server implements AsyncDisposable {
     // The local engine's agents outlive the server, and nobody else could find them.
     if (this.engine === 'local' && this.#child !== null) {
       for (const { sandbox_id } of (await this.api.list()).sandboxes) await this.api.delete(sandbox_id)
+      await this.#emptyPools()
       await this.terminate()
     }
     await this.kill()
@@ -172,6 +173,15 @@ export class Server implements AsyncDisposable {
       }
     }
     await rm(this.dataDir, { recursive: true, force: true })
+  }
+
+  /** Those that wait in a pool are no caller's to delete: the server itself lets go of them when it wants none. */
+  async #emptyPools(): Promise<void> {
+    const { pools } = await this.api.json<{ pools: { name: string }[] }>('GET', '/pools')
+    for (const { name } of pools) if (name !== 'default') await this.api.json('DELETE', `/pools/${name}`)
+    if (!pools.some(({ name }) => name === 'default')) return
+    await this.terminate()
+    await this.startAgain({ K2_POOL_SIZE: '0' })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
