@@ -142,6 +142,11 @@ export const Settings = Type.Object({
     description:
       'Sandboxes of the default template that wait ready, so that a create is answered in milliseconds. Each takes about 20 MiB. 0: none.',
   }),
+  MAX_POOLED: Type.Integer({
+    default: 100,
+    minimum: 0,
+    description: 'Most sandboxes that all pools together may keep ready. They do not count as K2_MAX_SANDBOXES.',
+  }),
   POOL_IDLE: Type.Integer({
     default: 1800,
     minimum: 0,

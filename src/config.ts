@@ -49,8 +49,8 @@ export interface Config {
     starts: number
     queuedStarts: number
   }
-  /** Of the default template; `idleMs` of all pools, 0: never drained. */
-  pool: { size: number; idleMs: number }
+  /** `size` of the default template's; `idleMs` of all pools, 0: never drained; `most`: of all together. */
+  pool: { size: number; idleMs: number; most: number }
   /** How many of the latest events stay, at least. */
   eventsKept: number
   /** Beside the public internet. */
@@ -236,7 +236,7 @@ function toConfig(settings: Settings, env: Record<string, string | undefined>): 
       starts: settings.MAX_STARTS,
       queuedStarts: settings.MAX_QUEUED_STARTS,
     },
-    pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000 },
+    pool: { size: settings.POOL_SIZE, idleMs: settings.POOL_IDLE * 1000, most: settings.MAX_POOLED },
     eventsKept: settings.EVENTS_KEPT,
     webhookNetworks: split(settings.WEBHOOK_NETWORKS),
     builds: {

@@ -149,6 +149,7 @@ export function createCore({
     fingerprint,
     table: store.pools,
     idleMs: config.pool.idleMs,
+    most: config.pool.most,
     defaultPool: defaultPool(config),
   })
   const idempotency = new Idempotency({ store, clock })

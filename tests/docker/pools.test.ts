@@ -16,7 +16,7 @@ describe('what happens to those that wait', () => {
     if (only === undefined) throw new Error('there is a pool')
     return only
   }
-  const filled = () => waitFor('a full pool', async () => (await pool()).ready === 2)
+  const filled = () => waitFor('a full pool', async () => (await pool()).ready === 2, { withinMs: 45_000 })
 
   test('one that is killed, frozen or removed is not given away, and replaced', async () => {
     for (const harm of ['kill', 'pause', 'remove'] as const) {
@@ -29,6 +29,30 @@ describe('what happens to those that wait', () => {
       await filled()
       await waitFor('the others to be gone', async () => (await waiting()).length === 2)
     }
+  })
+
+  test('who leaves while one is asked whether it is well takes none away', async () => {
+    await filled()
+    const before = await waiting()
+    const agents = await Promise.all(before.map(async ({ Id }) => (await docker.getContainer(Id).inspect()).State.Pid))
+    for (const pid of agents) process.kill(pid, 'SIGSTOP')
+    try {
+      const left = live.api.send('POST', '/sandboxes', {}, { signal: AbortSignal.timeout(150) })
+      await expect(left).rejects.toThrow()
+    } finally {
+      for (const pid of agents) process.kill(pid, 'SIGCONT')
+    }
+    await filled()
+    const made = [await live.api.create(), await live.api.create()]
+    for (const { sandbox_id: id } of made) {
+      expect((await live.api.get(id)).warm).toBe(true)
+      await live.api.delete(id)
+    }
+    await filled()
+    await waitFor('all of before to be gone', async () => {
+      const now = new Set((await waiting()).map(({ Id }) => Id))
+      return now.size === 2 && !before.some(({ Id }) => now.has(Id))
+    })
   })
 
   test('a server that is killed while it fills leaves nothing behind that the next one does not know', async () => {

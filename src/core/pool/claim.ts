@@ -5,7 +5,6 @@ import type { SandboxRecord } from '../record.ts'
 import { adapt, differences } from './adapt.ts'
 import type { FillParts } from './fill.ts'
 import type { Pool } from './pool.ts'
-import { startsAs } from './starts-as.ts'
 
 export interface ClaimOptions extends CallOptions {
   /** Throws when there is no room for another sandbox; asked in the turn in which one is given away. */
@@ -14,7 +13,7 @@ export interface ClaimOptions extends CallOptions {
   bind?: ((id: string) => void) | undefined
 }
 
-/** An agent answers in a fraction of a millisecond; one that needs longer than this is not given away. */
+/** An agent answers in a fraction of a millisecond; one that needs longer than this is not given away, and goes to the end of its line. */
 const ANSWER_LIMIT_MS = 500
 
 /**
@@ -27,21 +26,40 @@ export async function claimFrom(
   pools: Pool[],
   wanted: SandboxRecord,
   template: Template,
-  { signal, room, bind }: ClaimOptions,
+  options: ClaimOptions,
+): Promise<SandboxRecord | null> {
+  const silent: [Pool, SandboxRecord][] = []
+  try {
+    return await claimFirst(parts, pools, wanted, template, options, (pool, record) => silent.push([pool, record]))
+  } finally {
+    for (const [pool, record] of silent)
+      if (record.status === 'ready' && !pool.add(record)) discard(parts, record, 'pool')
+  }
+}
+
+async function claimFirst(
+  parts: FillParts,
+  pools: Pool[],
+  wanted: SandboxRecord,
+  template: Template,
+  options: ClaimOptions,
+  setAside: (pool: Pool, record: SandboxRecord) => void,
 ): Promise<SandboxRecord | null> {
   for (const pool of pools) {
-    for (let next = take(pool, template, wanted); next !== undefined; next = take(pool, template, wanted)) {
-      if (!(await answers(parts, next, { signal }))) {
-        signal?.throwIfAborted()
-        if (next.status === 'ready') discard(parts, next, 'pool')
-        continue
-      }
+    for (let next = pool.take(template, wanted); next !== undefined; next = pool.take(template, wanted)) {
+      // Whoever takes one has to give it to somebody, put it back, or remove it.
       try {
-        if (!(await give(parts, next, wanted, { signal, room, bind }))) continue
-        pool.served()
-        return next
+        if (await answers(parts, next, options)) {
+          if (await give(parts, next, wanted, options)) {
+            pool.served()
+            return next
+          }
+        } else if (next.status === 'ready') {
+          if (pool.doubt(next)) discard(parts, next, 'pool')
+          else setAside(pool, next)
+        }
       } catch (error) {
-        if (next.status === 'ready') pool.waiting.unshift(next)
+        if (next.status === 'ready' && !pool.putBack(next)) discard(parts, next, 'pool')
         throw error
       }
     }
@@ -49,23 +67,19 @@ export async function claimFrom(
   return null
 }
 
-/** Whoever takes one has to give it to somebody, or remove it. */
-function take(pool: Pool, template: Template, wanted: SandboxRecord): SandboxRecord | undefined {
-  const at = pool.waiting.findIndex((one) => one.imageId === template.imageId && startsAs(one, wanted))
-  return at < 0 ? undefined : pool.waiting.splice(at, 1)[0]
-}
-
+/** Throws the signal's reason. */
 async function answers({ live }: FillParts, record: SandboxRecord, { signal }: CallOptions): Promise<boolean> {
   const limit = AbortSignal.timeout(ANSWER_LIMIT_MS)
-  const bounded = signal ? AbortSignal.any([signal, limit]) : limit
-  try {
-    // After a start of the server the link may not stand yet.
-    const client = await live.client(record, { signal: bounded })
-    await client.info({ signal: bounded })
-    return true
-  } catch {
-    return false
-  }
+  const call = { signal: signal ? AbortSignal.any([signal, limit]) : limit }
+  // The link stands; only after a start of this server it may not yet.
+  const asked = async () => (live.connected(record.id) ?? (await live.client(record, call))).info(call)
+  const answered = await asked().then(
+    () => true,
+    () => false,
+  )
+  // Nothing is given to somebody who has left, and nothing is known then of one that was not waited for.
+  signal?.throwIfAborted()
+  return answered
 }
 
 /** False: it has ended meanwhile. */
@@ -81,6 +95,7 @@ async function give(
   const differs = differences(waiting, pooled, wanted)
   const asIs = !differs.place && !differs.resources && !differs.contexts
   const now = clock.now()
+  room()
   const { id: _, ...own } = {
     ...wanted,
     ref,
@@ -92,7 +107,6 @@ async function give(
     createdAt: now,
     lastActiveAt: now,
   }
-  room()
   // What still has to be changed is removed by a start that finds it so, as every create that a crash has cut off.
   if (!registry.claim(id, { ...own, status: asIs ? 'running' : 'creating' }, bind)) return false
   if (asIs) return true

@@ -1,4 +1,5 @@
 import type { Network, Resources } from '../../engine/types.ts'
+import type { SandboxRecord } from '../record.ts'
 
 /** What a pool keeps ready. */
 export interface PoolDefinition {
@@ -36,4 +37,29 @@ export interface PoolState extends PoolDefinition {
   drained: boolean
   /** Why the last try to make one failed; null when it did not. */
   fault: string | null
+}
+
+/** Those that wait for one of them can wait for the other. */
+export function sameContainers(a: PoolDefinition, b: PoolDefinition): boolean {
+  const key = ({ template, network, resources, prestart }: PoolDefinition) =>
+    JSON.stringify([template, network, limitsOf(resources), prestart])
+  return key(a) === key(b)
+}
+
+/** What its pool's definition says now, it was made for: another process may have had other settings. */
+export function isMadeFor(
+  { template, network, resources, volumes, pooled }: SandboxRecord,
+  definition: PoolDefinition,
+): boolean {
+  const { name, prestart } = definition
+  return (
+    pooled?.pool === name &&
+    pooled.prestarted.every((language) => prestart.includes(language)) &&
+    volumes.length === 0 &&
+    sameContainers({ ...definition, template, network, resources }, definition)
+  )
+}
+
+function limitsOf({ cpus, memoryMb, pids, diskMb }: Resources): unknown[] {
+  return [cpus, memoryMb, pids, diskMb]
 }

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Template } from '../../engine/types.ts'
-import { SandboxError } from '../../errors.ts'
+import { isSandboxError, SandboxError } from '../../errors.ts'
 import type { PoolTable } from '../../store/pools.ts'
 import { requireStateful } from '../contexts.ts'
 import { discard } from '../discard.ts'
@@ -10,12 +9,14 @@ import type { SandboxRecord } from '../record.ts'
 import { withDefaults } from '../templates/template-registry.ts'
 import { type ClaimOptions, claimFrom } from './claim.ts'
 import type { PoolDefinition, PoolRequest, PoolState } from './definition.ts'
-import { type FillParts, fill } from './fill.ts'
+import type { FillParts } from './fill.ts'
+import { Filler } from './filler.ts'
 import { Pool } from './pool.ts'
 import { startsAs } from './starts-as.ts'
 
 /** The pool that the settings define; the API can look at it only. */
 export const DEFAULT_POOL = 'default'
+const MOST_POOLS = 1000
 
 export interface PoolsParts extends FillParts {
   table: PoolTable
@@ -23,37 +24,40 @@ export interface PoolsParts extends FillParts {
   idleMs: number
   /** null: the settings want none. */
   defaultPool: PoolDefinition | null
+  /** How many all pools together may keep ready. */
+  most: number
 }
 
 /** Between looks at whether all that wait are still fit to be given away. */
 const CHECK_MS = 5000
-/** While a caller's create is under way, or a failure is waited out. */
-const LOOK_AGAIN_MS = 100
-const REACH_LIMIT_MS = 10_000
 
-/**
- * Sandboxes that are made before somebody asks for them. Each is given away once and never taken back. They are made one at a
- * time, only while no create of a caller runs or waits, and with as long a pause after each as it took.
- */
+/** Sandboxes that are made before somebody asks for them (see Filler). Each is given away once and never taken back. */
 export class Pools {
   readonly #parts: PoolsParts
   readonly #pools = new Map<string, Pool>()
-  readonly #end = new AbortController()
+  readonly #filler: Filler
   #checks: NodeJS.Timeout | undefined
-  #filling: Promise<void> | null = null
+  /** One at a time a pool: it may wait for an engine, or for agents that do not answer. */
+  readonly #checking = new Map<Pool, Promise<void>>()
 
   constructor(parts: PoolsParts) {
     this.#parts = parts
+    this.#filler = new Filler(parts, () => [...this.#pools.values()])
   }
 
   /** After the records and the engine were brought together. */
   open(): void {
-    const { table, defaultPool, registry } = this.#parts
+    const { table, defaultPool, registry, fingerprint } = this.#parts
     if (defaultPool) this.#add(defaultPool)
     for (const { body } of table.all()) this.#add(JSON.parse(body) as PoolDefinition)
-    for (const record of registry.all()) if (record.status === 'ready') this.#takeBack(record)
-    this.#checks = setInterval(() => void this.#check(), CHECK_MS).unref()
-    void this.#check()
+    for (const record of registry.all()) {
+      if (record.status !== 'ready') continue
+      // Of an earlier process, whose containers and pools may have been others.
+      const isSame = record.pooled?.fingerprint === fingerprint
+      if (!isSame || !this.#pools.get(record.pooled?.pool ?? '')?.add(record)) this.#drop([record])
+    }
+    this.#checks = setInterval(() => this.#check(), CHECK_MS).unref()
+    this.#check()
   }
 
   list(): PoolState[] {
@@ -74,14 +78,29 @@ export class Pools {
   async define(name: string, request: PoolRequest, { signal }: CallOptions = {}): Promise<PoolState> {
     requireOwnName(name)
     const definition = this.#definitionOf(name, request)
+    this.requireRoom(name, definition.size)
     await this.#parts.templates.resolve(definition.template, { signal })
-    this.#parts.table.save({ name: definition.name, body: JSON.stringify(definition) })
-    const before = this.#pools.get(definition.name)
-    const pool = this.#add(definition)
-    if (before && !sameContainers(before.definition, definition)) this.#empty(before)
-    else if (before) pool.waiting.push(...before.waiting)
-    void this.#check()
+    this.requireRoom(name, definition.size)
+    this.#parts.table.save({ name, body: JSON.stringify(definition) })
+    const before = this.#pools.get(name)
+    if (before) this.#drop(before.redefine(definition))
+    const pool = before ?? this.#add(definition)
+    this.#check()
     return pool.state()
+  }
+
+  /** INVALID_REQUEST where all pools together would keep more than this server allows. */
+  requireRoom(name: string, size: number): void {
+    const { most } = this.#parts
+    const others = [...this.#pools.values()].filter(({ definition }) => definition.name !== name)
+    const kept = others.reduce((sum, { definition }) => sum + definition.size, 0)
+    if (size > 0 && kept + size > most)
+      throw new SandboxError(
+        'INVALID_REQUEST',
+        `all pools together may keep ${most} ready (K2_MAX_POOLED), and the others have ${kept}; ask for fewer, or make another smaller`,
+      )
+    if (!this.#pools.has(name) && others.length >= MOST_POOLS)
+      throw new SandboxError('INVALID_REQUEST', `this server has ${MOST_POOLS} pools at most; delete some`)
   }
 
   /** Those that wait are removed. */
@@ -90,7 +109,7 @@ export class Pools {
     const pool = this.#require(name)
     this.#parts.table.remove(name)
     this.#pools.delete(name)
-    this.#empty(pool)
+    this.#drop(pool.remove())
   }
 
   /** See claimFrom; `wanted` says what is asked for, its id is not used. */
@@ -110,15 +129,15 @@ export class Pools {
       if (claimed === null) fitting[0]?.missed()
       return claimed
     } finally {
-      this.#fill()
+      this.#filler.wake()
     }
   }
 
   /** Makes no more; what is being made is removed. Those that wait are there for the next start. */
   async close(): Promise<void> {
     clearInterval(this.#checks)
-    this.#end.abort(new SandboxError('SHUTTING_DOWN', 'the server is stopping'))
-    await this.#filling
+    await this.#filler.close()
+    await Promise.all(this.#checking.values())
   }
 
   #definitionOf(name: string, request: PoolRequest): PoolDefinition {
@@ -141,110 +160,66 @@ export class Pools {
     return pool
   }
 
-  /** One that an earlier process has made. */
-  #takeBack(record: SandboxRecord): void {
-    const { pooled } = record
-    const pool = this.#pools.get(pooled?.pool ?? '')
-    if (pool && pooled?.fingerprint === this.#parts.fingerprint) pool.waiting.push(record)
-    else discard(this.#parts, record, 'pool')
-  }
-
-  #empty(pool: Pool): void {
-    for (const record of pool.waiting.splice(0)) this.#drop(record)
-  }
-
   /** The name leads to another image now. */
-  #dropOthers({ waiting }: Pool, { imageId }: Pick<Template, 'imageId'>): void {
-    for (const record of waiting.splice(0)) {
-      if (record.imageId === imageId) waiting.push(record)
-      else this.#drop(record)
-    }
+  #dropOthers(pool: Pool, { imageId }: Pick<Template, 'imageId'>): void {
+    this.#drop(pool.waiting.filter((record) => record.imageId !== imageId && pool.leave(record)))
   }
 
-  #drop(record: SandboxRecord): void {
-    if (record.status === 'ready') discard(this.#parts, record, 'pool')
+  #drop(records: SandboxRecord[]): void {
+    for (const record of records) if (record.status === 'ready') discard(this.#parts, record, 'pool')
   }
 
   /** Removes those that are too many, of another image than a create would get now, or out of reach; then fills. */
-  async #check(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => this.#checkPool(pool)))
-    this.#fill()
+  #check(): void {
+    this.#filler.wake()
+    for (const pool of this.#pools.values()) {
+      if (this.#checking.has(pool)) continue
+      const checking = this.#checkPool(pool)
+        .catch((err: unknown) =>
+          this.#parts.log.error({ pool: pool.definition.name, err }, 'the look after a pool ended'),
+        )
+        .finally(() => {
+          this.#checking.delete(pool)
+          this.#filler.wake()
+        })
+      this.#checking.set(pool, checking)
+    }
   }
 
   async #checkPool(pool: Pool): Promise<void> {
-    const { templates, live, log, rules, clock } = this.#parts
-    try {
-      for (const record of pool.waiting.splice(pool.target)) this.#drop(record)
-      if (pool.waiting.length === 0) return
-      const { signal } = this.#end
-      const { template, defaults, startup } = await templates.resolve(pool.definition.template, { signal })
-      const request = withDefaults({ network: pool.definition.network }, defaults)
-      const now = { ...newRecord(request, template, rules, clock.now()), startup }
-      for (const record of [...pool.waiting]) {
-        const isFit = record.status === 'ready' && record.imageId === now.imageId && startsAs(record, now)
-        const reach = () =>
-          live.client(record, { signal: AbortSignal.any([signal, AbortSignal.timeout(REACH_LIMIT_MS)]) })
-        if (isFit && (live.connected(record.id) !== null || (await reach().catch(() => null)) !== null)) continue
-        const at = pool.waiting.indexOf(record)
-        if (at < 0 || signal.aborted) continue
-        pool.waiting.splice(at, 1)
-        this.#drop(record)
-      }
-    } catch (err) {
-      if (!this.#end.signal.aborted) log.info({ pool: pool.definition.name, err }, 'could not look after a pool')
-    }
-  }
-
-  /** One worker for all pools, as long as one of them is short. */
-  #fill(): void {
-    if (this.#end.signal.aborted) return
-    this.#filling ??= this.#work()
-      .catch((err: unknown) => this.#parts.log.error({ err }, 'the filling of pools ended'))
-      .finally(() => {
-        this.#filling = null
-      })
-  }
-
-  async #work(): Promise<void> {
-    const { queue, clock } = this.#parts
-    const { signal } = this.#end
-    while (!signal.aborted) {
-      const pools = [...this.#pools.values()]
-      if (!pools.some((pool) => pool.isShort)) return
-      const pool = pools.find(({ wantsOne }) => wantsOne)
-      const began = clock.now()
-      if (pool && queue.isIdle) await this.#makeOne(pool)
-      await sleep(Math.max(LOOK_AGAIN_MS, clock.now() - began), undefined, { signal, ref: false }).catch(
-        () => undefined,
-      )
-    }
-  }
-
-  async #makeOne(pool: Pool): Promise<void> {
     const { log } = this.#parts
-    const { name } = pool.definition
-    pool.warming++
+    const { signal } = this.#filler
     try {
-      const record = await fill(this.#parts, pool.definition, { signal: this.#end.signal })
-      pool.made()
-      // It may have been defined anew meanwhile, or be gone.
-      if (this.#pools.get(name) === pool) pool.waiting.push(record)
-      else this.#drop(record)
+      this.#drop(pool.waiting.slice(pool.target).filter((record) => pool.leave(record)))
+      if (pool.waiting.length > 0) await this.#dropUnfit(pool, { signal })
     } catch (error) {
-      if (this.#end.signal.aborted) return
-      const { message } = SandboxError.from(error)
-      pool.failed(message)
-      log.warn({ pool: name, err: error }, 'could not make a sandbox for a pool, trying again')
-    } finally {
-      pool.warming--
+      if (signal.aborted) return
+      // No create can get one of it any more, so none is kept.
+      if (isSandboxError(error, 'TEMPLATE_NOT_FOUND') || isSandboxError(error, 'TEMPLATE_NOT_READY')) {
+        this.#drop(pool.takeAll())
+        pool.failed(error.message)
+      } else log.info({ pool: pool.definition.name, err: error }, 'could not look after a pool')
     }
   }
-}
 
-function sameContainers(a: PoolDefinition, b: PoolDefinition): boolean {
-  const key = ({ template, network, resources, prestart }: PoolDefinition) =>
-    JSON.stringify([template, network, resources, prestart])
-  return key(a) === key(b)
+  async #dropUnfit(pool: Pool, { signal }: { signal: AbortSignal }): Promise<void> {
+    const { templates, live, rules, clock } = this.#parts
+    const { template, defaults, startup } = await templates.resolve(pool.definition.template, { signal })
+    const request = withDefaults({ network: pool.definition.network }, defaults)
+    const now = { ...newRecord(request, template, rules, clock.now()), startup }
+    const isLost = async (record: SandboxRecord) => {
+      const client = live.connected(record.id) ?? (await live.client(record, { signal }).catch(() => null))
+      if (client === null) return pool.doubt(record)
+      pool.trust(record)
+      return false
+    }
+    await Promise.all(
+      pool.waiting.map(async (record) => {
+        const isUnfit = record.imageId !== now.imageId || !startsAs(record, now) || (await isLost(record))
+        if (isUnfit && !signal.aborted && pool.leave(record)) this.#drop([record])
+      }),
+    )
+  }
 }
 
 function requireOwnName(name: string): void {

@@ -52,6 +52,7 @@ export class Templates {
       throw new SandboxError('INVALID_REQUEST', 'give one of image, dockerfile, or from with steps')
     this.#requireFree(name)
     this.#requireValid(request)
+    if (request.poolSize) this.#parts.pools.requireRoom(name, request.poolSize)
     const { steps, from } = source ? this.#check(source, name) : { steps: 0, from: image ?? '' }
     if (source) builds.requireRoom(name)
     if (image === name)
@@ -102,6 +103,7 @@ export class Templates {
   async change(name: string, settings: TemplateSettings, { signal }: CallOptions = {}): Promise<TemplateView> {
     const { templates, clock } = this.#parts
     this.#requireValid(settings)
+    if (settings.poolSize) this.#parts.pools.requireRoom(name, settings.poolSize)
     templates.save({ ...withSettings(templates.require(name), settings), updatedAt: clock.now() })
     await this.#pool(name, { signal })
     return this.get(name)

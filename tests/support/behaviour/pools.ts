@@ -9,10 +9,14 @@ import { waitFor } from '../wait-for.ts'
 export function describePools(live: Live): void {
   const pools = async () => (await live.api.json<PoolList>('GET', '/pools')).pools
   const filled = (name = 'default') =>
-    waitFor(`the pool ${name} to be full`, async () => {
-      const pool = (await pools()).find((one) => one.name === name)
-      return pool !== undefined && pool.ready === pool.size && pool
-    })
+    waitFor(
+      `the pool ${name} to be full`,
+      async () => {
+        const pool = (await pools()).find((one) => one.name === name)
+        return pool !== undefined && pool.ready === pool.size && pool
+      },
+      { withinMs: 45_000 },
+    )
   const define = async (name: string, pool: PoolUpdate) => {
     await live.api.json<PoolInfo>('PUT', `/pools/${name}`, pool)
     onTestFinished(async () => void (await live.api.send('DELETE', `/pools/${name}`)))
@@ -87,11 +91,31 @@ export function describePools(live: Live): void {
       code: 'INVALID_REQUEST',
       detail: expect.stringContaining('K2_POOL_SIZE'),
     })
+    expect(await live.api.refused('PUT', `/pools/${name}`, { size: 99 })).toMatchObject({
+      code: 'INVALID_REQUEST',
+      detail: expect.stringContaining('K2_MAX_POOLED'),
+    })
     const missing = { size: 1, template: 'no-such-image:1' }
     expect((await live.api.refused('PUT', `/pools/${name}`, missing)).code).toBe('TEMPLATE_NOT_FOUND')
     expect((await live.api.refused('PUT', `/pools/${name}`, { size: 1, prestart: ['latin'] })).code).toBe(
       'LANGUAGE_UNAVAILABLE',
     )
+  })
+
+  test('a pool that changes keeps its figures, and what was made for it before is not given away', async () => {
+    const name = unique('changed')
+    await define(name, { size: 1, network: 'none' })
+    expect(await create({ network: 'none' })).toMatchObject({ warm: true })
+    await filled(name)
+    expect(await live.api.json('PUT', `/pools/${name}`, { size: 1, network: 'none' })).toMatchObject({
+      ready: 1,
+      claimed: 1,
+    })
+    const other = { network: 'none', resources: { memory_mb: 256 } } as const
+    const changed = { ...other, size: 1 }
+    expect(await live.api.json('PUT', `/pools/${name}`, changed)).toMatchObject({ ready: 0, claimed: 1 })
+    await filled(name)
+    expect(await create(other)).toMatchObject({ warm: true, network: 'none', resources: { memory_mb: 256 } })
   })
 
   test('those that wait are used after a restart of the server, and gone when it wants none any more', async () => {
@@ -101,6 +125,13 @@ export function describePools(live: Live): void {
     const [pool] = await pools()
     expect(pool?.ready).toBe(2)
     expect(await create()).toMatchObject({ warm: true })
+    await filled()
+    await live.server.kill()
+    await live.server.startAgain({ K2_DEFAULT_MEMORY_MB: '300' })
+    // Made with other limits than its pool has now.
+    expect((await filled()).resources).toMatchObject({ memory_mb: 300 })
+    const smaller = await create()
+    expect(smaller).toMatchObject({ warm: true, resources: { memory_mb: 300 } })
     await live.server.kill()
     await live.server.startAgain({ K2_POOL_SIZE: '0' })
     expect(await pools()).toEqual([])
