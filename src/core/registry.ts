@@ -4,7 +4,7 @@ import type { Journal } from './events/journal.ts'
 import { eventOf } from './events/sandbox-events.ts'
 import type { SandboxFilter } from './model.ts'
 import { hasPairs, pageOf } from './pages.ts'
-import { isVisible, parseRecord, type SandboxRecord } from './record.ts'
+import { type DeletedBy, isVisible, parseRecord, type SandboxRecord } from './record.ts'
 
 /**
  * Every record, in memory and in the store. One server owns the database, so memory is a copy that is never behind:
@@ -97,9 +97,19 @@ export class Registry {
     const { status, deletedBy } = record
     const made = { ...change, ...(status === 'deleting' && { status, deletedBy }) }
     this.#persist(record, { ...record, ...made })
+    return this.#change(record, made)
+  }
+
+  /** The delete of one that nobody was told of, where it can't be written down: a start removes what its row says then. */
+  forsake(id: string, deletedBy: DeletedBy): void {
+    const record = this.#records.get(id)
+    if (record) this.#change(record, { status: 'deleting', deletedBy })
+  }
+
+  #change(record: SandboxRecord, made: Partial<SandboxRecord>): SandboxRecord {
     Object.assign(record, made)
     if (record.status === 'deleting' && record.name !== null) this.#forgetName(record)
-    this.#tell(id)
+    this.#tell(record.id)
     return record
   }
 

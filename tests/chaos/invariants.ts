@@ -5,6 +5,8 @@ import type { KnownSandbox } from './model.ts'
 import { findProcesses } from './processes.ts'
 import type { World } from './world.ts'
 
+type Container = Awaited<ReturnType<typeof containersOf>>[number]
+
 interface Listed {
   sandbox_id: string
   status: string
@@ -42,17 +44,32 @@ export async function brokenInvariants(world: World): Promise<string[]> {
     ...twice(listed),
     ...[...model.sandboxes.values()].flatMap((known) => faultsOf(world, known, byId.get(known.id))),
     ...listed.flatMap((one) => disagreement(one, states.get(one.sandbox_id) ?? 'missing')),
-    ...containers.flatMap((one) =>
-      byId.has(one.Labels['k2.id'] ?? '')
-        ? []
-        : [
-            `container ${one.Names[0]} (${one.State}, ${one.Labels['k2.kind']}) belongs to no sandbox that the API shows`,
-          ],
-    ),
+    ...(await unknownContainers(world, containers, byId)),
     ...(await leftOnEngine(world)),
-    ...(await server.linkFolders()).filter((id) => !byId.has(id)).map((id) => `folder run/${id} belongs to no sandbox`),
+    ...(await server.linkFolders())
+      .filter((id) => !byId.has(id) && !states.has(id))
+      .map((id) => `folder run/${id} belongs to no sandbox`),
     ...(await linkProcesses(world, containers.length)),
   ]
+}
+
+/** Of no sandbox in the list: as many as the API says that wait in pools or are made for them, and not one more. */
+async function unknownContainers(
+  { server }: World,
+  containers: Container[],
+  listed: Map<string, Listed>,
+): Promise<string[]> {
+  const unknown = containers.filter(({ Labels }) => !listed.has(Labels['k2.id'] ?? ''))
+  const { pools } = parsed<{ pools: { ready: number; warming: number }[] }>(
+    await send(server.url, { method: 'GET', path: '/pools' }),
+  )
+  if (!pools) return ['the list of pools was not answered']
+  const waiting = pools.reduce((sum, { ready, warming }) => sum + ready + warming, 0)
+  if (unknown.length === waiting) return []
+  return unknown.map(
+    ({ Names, State, Labels }) =>
+      `container ${Names[0]} (${State}, ${Labels['k2.kind']}) belongs to no sandbox that the API shows, and ${waiting} of ${unknown.length} such wait in a pool`,
+  )
 }
 
 /** A sandbox in the list that no answer told of: what an unanswered create made, else a violation. */
