@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { extract, pack } from 'tar-stream'
 import { isSandboxError, SandboxError } from '../../errors.ts'
@@ -7,8 +7,8 @@ import type { CallOptions } from '../types.ts'
 import type { AgentBinary } from './agent-binary.ts'
 import { engineCall } from './calls.ts'
 import type { Context } from './context.ts'
-import { LABEL, signLabels } from './labels.ts'
-import { removeContainer } from './lifecycle.ts'
+import { withFiller } from './filler.ts'
+import { LABEL } from './labels.ts'
 
 const PREFIX = 'k2-agent-'
 const FOLDER = '/.k2'
@@ -36,37 +36,27 @@ export async function ensureAgentVolume(
     (abortSignal) => docker.createVolume({ Name: name, Labels: { [LABEL.instance]: options.instance }, abortSignal }),
     call,
   )
-  const id = `filler${randomBytes(7).toString('hex')}`
-  const identity = { kind: 'filler', id, instance: options.instance, link: 'exec', record: '' } as const
-  const filler = await engineCall(
-    'container.create',
-    () =>
-      docker.createContainer({
-        Image: scratchImage,
-        Entrypoint: [`${FOLDER}/agent`],
-        Labels: signLabels(options.secret, identity),
-        HostConfig: {
-          NetworkMode: 'none',
-          LogConfig: { Type: 'none', Config: {} },
-          Mounts: [{ Type: 'volume', Source: name, Target: FOLDER }],
-        },
-      }),
-    call,
-  )
-  try {
-    if ((await storedHash(context, filler.id, call)) === agent.hash) return false
-    const tar = await packAgent(agent)
-    await engineCall('container.archive', (abortSignal) => filler.putArchive(tar, { path: FOLDER, abortSignal }), call)
-    if ((await storedHash(context, filler.id, call)) !== agent.hash) {
-      throw new SandboxError(
-        'INTERNAL',
-        "the agent's volume does not hold what was written to it; look at the engine's disk",
+  return await withFiller(
+    context,
+    { image: scratchImage, volume: name, folder: FOLDER },
+    { signal },
+    async (filler) => {
+      if ((await storedHash(context, filler.id, call)) === agent.hash) return false
+      const tar = await packAgent(agent)
+      await engineCall(
+        'container.archive',
+        (abortSignal) => filler.putArchive(tar, { path: FOLDER, abortSignal }),
+        call,
       )
-    }
-    return true
-  } finally {
-    await removeContainer(context, id, filler.id, {})
-  }
+      if ((await storedHash(context, filler.id, call)) !== agent.hash) {
+        throw new SandboxError(
+          'INTERNAL',
+          "the agent's volume does not hold what was written to it; look at the engine's disk",
+        )
+      }
+      return true
+    },
+  )
 }
 
 async function packAgent({ content }: AgentBinary): Promise<Buffer> {

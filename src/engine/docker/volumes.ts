@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { SandboxError } from '../../errors.ts'
 import { writeTar } from '../../lib/tar.ts'
 import type { CallOptions, EngineVolume, VolumeSpec } from '../types.ts'
 import { engineCall, statusOf } from './calls.ts'
 import type { Context } from './context.ts'
-import { LABEL, readVolumeLabels, signLabels, signVolumeLabels } from './labels.ts'
-import { removeContainer } from './lifecycle.ts'
+import { withFiller } from './filler.ts'
+import { LABEL, readVolumeLabels, signVolumeLabels } from './labels.ts'
 import { ensureImage } from './scratch-image.ts'
 
 /** Random ids: a sandbox sees the name in its table of mounts. */
@@ -38,7 +37,8 @@ export async function createDataVolume(context: Context, spec: VolumeSpec, call:
     )
     // Somebody may have had one of that name: the engine gives that then.
     await requireOwn(context, name, call)
-    await mountOnce(context, name, image, call)
+    // The mount alone is what gives it owner and mode.
+    await withFiller(context, { image, volume: name, folder: FOLDER }, call, async () => undefined)
     return name
   } catch (error) {
     await removeDataVolume(context, name, {}).catch((err: unknown) =>
@@ -55,29 +55,6 @@ const PLACE = {
   uid: ORDINARY_ID,
   gid: ORDINARY_ID,
 } as const
-
-/** By a container that is never started. */
-async function mountOnce(context: Context, name: string, image: string, { signal }: CallOptions): Promise<void> {
-  const { docker, options, timeouts } = context
-  const id = `filler${randomBytes(7).toString('hex')}`
-  const identity = { kind: 'filler', id, instance: options.instance, link: 'exec', record: '' } as const
-  const filler = await engineCall(
-    'container.create',
-    () =>
-      docker.createContainer({
-        Image: image,
-        Entrypoint: [`${FOLDER}/none`],
-        Labels: signLabels(options.secret, identity),
-        HostConfig: {
-          NetworkMode: 'none',
-          LogConfig: { Type: 'none', Config: {} },
-          Mounts: [{ Type: 'volume', Source: name, Target: FOLDER }],
-        },
-      }),
-    { signal, timeoutMs: timeouts.changeMs },
-  )
-  await removeContainer(context, id, filler.id, {})
-}
 
 /** VOLUME_NOT_FOUND where there is none of this name that we signed: the engine would make an empty one without a word. */
 export async function requireOwn(context: Context, name: string, { signal }: CallOptions): Promise<void> {
