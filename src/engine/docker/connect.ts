@@ -53,7 +53,9 @@ export async function connectByExec(
   try {
     return await openExecLink(context, id, ref, { reason, onReached, signal: limit.signal })
   } catch (error) {
-    throw (isSandboxError(error, 'SANDBOX_STATE_CONFLICT') ? await reason() : null) ?? error
+    // The engine's two words for a container that has ended, or just does.
+    const ending = isSandboxError(error, 'SANDBOX_STATE_CONFLICT') || isSandboxError(error, 'AGENT_UNAVAILABLE')
+    throw (ending ? await reason() : null) ?? error
   }
 }
 
